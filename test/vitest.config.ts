@@ -1,0 +1,17 @@
+// Which tests run where: pure rooms and Node rooms in Node, cell and edge inside workerd, end-to-end against real processes.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  root: new URL("..", import.meta.url).pathname,
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/cell/**", "test/edge/**", "test/bench/**"],
+        },
+      },
+    ],
+  },
+});
