@@ -1,0 +1,37 @@
+// One request and its answer, as the handlers see it.
+import type { IncomingMessage } from "node:http";
+import type { Fault } from "./faults.ts";
+import type { ReceivedRequest } from "./journal.ts";
+import type { Reply } from "./reply.ts";
+import { goJson } from "./go-json.ts";
+import { JSON_TYPE } from "./reply.ts";
+
+export type Exchange = {
+  readonly request: IncomingMessage;
+  readonly reply: Reply;
+  readonly path: string;
+  /** What stood in the path where the route has a name. */
+  readonly param: string;
+  /** Whole, except where the route takes the body as a stream. */
+  readonly body: Buffer;
+  readonly received: ReceivedRequest;
+  /** Fires when the client leaves. */
+  readonly signal: AbortSignal;
+  /** The fault meant for this request and model, if any; asks only once. */
+  readonly takeFault: (model: string) => Fault | undefined;
+};
+
+/** c.JSON: a value, whole. */
+export function sendJson(exchange: Exchange, status: number, value: unknown): void {
+  exchange.reply.whole(status, JSON_TYPE, goJson(value));
+}
+
+/** An error as Ollama's own API words it. */
+export function sendError(exchange: Exchange, status: number, message: string): void {
+  sendJson(exchange, status, { error: message });
+}
+
+/** The error for a body that could not be decoded. */
+export function sendBadBody(exchange: Exchange, error: string): void {
+  sendError(exchange, 400, error === "EOF" ? "missing request body" : error);
+}

@@ -1,0 +1,115 @@
+// /api/generate, and what /v1/completions makes of it.
+import type { Exchange } from "./exchange.ts";
+import type { Host } from "./host.ts";
+import type { Capability } from "./model.ts";
+import type { GenerateRequest } from "./native-requests.ts";
+import type { StoredModel } from "./store.ts";
+import type { Voice } from "./voice.ts";
+import { planAnswer } from "./answer.ts";
+import { checkImages, checkTopLogprobs, exactTokens, optionsOf } from "./chat.ts";
+import { formatText } from "./format.ts";
+import { goTime } from "./go-json.ts";
+import { holdRunner, modelNameOrRefuse, requireCapabilities, speak, strikeEarly } from "./inference.ts";
+import { Refusal } from "./refusal.ts";
+import { imageMark } from "./render.ts";
+import { TOKENS_PER_IMAGE, countTokens, decodeTokens, encodeTokens } from "./tokens.ts";
+import { emptyPiece, preciseNow } from "./voice.ts";
+
+export type GenerateCall = {
+  readonly request: GenerateRequest;
+  readonly voice: Voice;
+  readonly maxTokens: number | undefined;
+};
+
+/** Answers a generate request that has been decoded. */
+export async function answerGenerate(host: Host, exchange: Exchange, call: GenerateCall): Promise<void> {
+  const startedMs = performance.now();
+  const { request, voice } = call;
+  const spelled = request.model;
+  const model = findModel(host, request);
+  const fault = exchange.takeFault(spelled);
+  if (await strikeEarly(exchange, fault)) return;
+
+  if (request.prompt === "" && request.keep_alive === 0) {
+    host.scheduler.expire(model);
+    const piece = { ...emptyPiece(spelled), done: true, doneReason: "unload" };
+    return exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
+  }
+  if (request.raw && (request.template !== "" || request.system !== "" || (request.context ?? []).length > 0)) {
+    throw new Refusal(400, "raw mode does not support template, system, or context");
+  }
+  const thinks = checkNeeds(model, request);
+  const options = optionsOf(request);
+  const held = await holdRunner(host, exchange, { model, options, keepAliveMs: request.keep_alive }, fault);
+  try {
+    if (request.prompt === "") {
+      const piece = { ...emptyPiece(spelled), done: true, doneReason: "load" };
+      return exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
+    }
+    checkImages(model, [request]);
+    const prompt = renderPrompt(request, model);
+    if (request._debug_render_only) return sendDebug(exchange, spelled, prompt);
+    const answer = planAnswer({
+      model,
+      prompt,
+      prefill: "",
+      seed: options.seed,
+      thinks,
+      exactTokens: exactTokens(options),
+      maxTokens: call.maxTokens,
+      stop: options.stop,
+      fixedText: formatText(request.format),
+      toolCall: undefined,
+    });
+    const promptTokens = countTokens(prompt) + (request.images?.length ?? 0) * TOKENS_PER_IMAGE;
+    await speak(exchange, held, {
+      spelled,
+      stream: request.stream ?? true,
+      answer,
+      prompt,
+      promptTokens: Math.min(promptTokens, held.runner.contextLength),
+      topLogprobs: request.logprobs ? request.top_logprobs : undefined,
+      contextOf: request.raw ? undefined : (said) => encodeTokens(prompt + said),
+      voice,
+      fault,
+      startedMs,
+    });
+  } finally {
+    held.release();
+  }
+}
+
+function findModel(host: Host, request: GenerateRequest): StoredModel {
+  checkTopLogprobs(request.top_logprobs);
+  const notFound = `model '${request.model}' not found`;
+  const name = modelNameOrRefuse(request.model, { status: 404, message: notFound });
+  const model = host.store.find(name);
+  if (model === undefined) throw new Refusal(404, notFound);
+  return model;
+}
+
+function checkNeeds(model: StoredModel, request: GenerateRequest): boolean {
+  const canThink = model.capabilities.includes("thinking");
+  if (!canThink && request.think !== null && request.think !== false) {
+    throw new Refusal(400, `${JSON.stringify(request.model)} does not support thinking`);
+  }
+  const needs: Capability[] = request.suffix === "" ? ["completion"] : ["completion", "insert"];
+  requireCapabilities(model, request.model, needs, "generate");
+  return canThink && request.think !== false;
+}
+
+function renderPrompt(request: GenerateRequest, model: StoredModel): string {
+  if (request.raw) return request.prompt;
+  if (request.suffix !== "") return `<|prefix|>${request.prompt}<|suffix|>${request.suffix}<|middle|>`;
+  const before = request.context === null ? "" : decodeTokens(request.context);
+  const system = request.system || model.system;
+  const said = system === "" ? "" : `<|system|>${system}<|end|>\n`;
+  const images = (request.images ?? []).map(imageMark).join("");
+  return `${before}${said}<|user|>${images}${request.prompt}<|end|>\n<|assistant|>`;
+}
+
+function sendDebug(exchange: Exchange, model: string, rendered: string): void {
+  const body = { model, created_at: goTime(preciseNow()), response: "", done: false };
+  const debug = { ...body, _debug_info: { rendered_template: rendered } };
+  exchange.reply.whole(200, "application/json; charset=utf-8", JSON.stringify(debug));
+}

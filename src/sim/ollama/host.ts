@@ -1,0 +1,17 @@
+// What all handlers share: the state of one simulated Ollama.
+import type { Faults } from "./faults.ts";
+import type { Gauges } from "./gauges.ts";
+import type { SimulatedModel } from "./model.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { ModelStore } from "./store.ts";
+
+export type Host = {
+  readonly version: string;
+  readonly store: ModelStore;
+  readonly scheduler: Scheduler;
+  readonly faults: Faults;
+  readonly gauges: Gauges;
+  /** Models that can be pulled. */
+  readonly registry: readonly SimulatedModel[];
+  readonly pullBytesPerSecond: number;
+};
