@@ -35,3 +35,9 @@ export function sendError(exchange: Exchange, status: number, message: string): 
 export function sendBadBody(exchange: Exchange, error: string): void {
   sendError(exchange, 400, error === "EOF" ? "missing request body" : error);
 }
+
+/** Headers that some routes set as soon as a stream is wanted; an error carries them too. */
+export function announceStream(exchange: Exchange): void {
+  exchange.reply.response.setHeader("Cache-Control", "no-cache");
+  exchange.reply.response.setHeader("Connection", "keep-alive");
+}

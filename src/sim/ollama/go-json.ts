@@ -15,6 +15,18 @@ export function goJson(value: unknown): string {
   return text.search(UNSAFE) === -1 ? text : text.replaceAll(UNSAFE, (char) => ESCAPES[char] ?? char);
 }
 
+/** json.Marshal of a map: keys in order of their bytes, at every depth. */
+export function goSortedJson(value: unknown): string {
+  return goJson(sorted(value));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
+
 /** Go's %q for the texts that stand in Ollama's errors. */
 export function goQuote(text: string): string {
   return JSON.stringify(text);

@@ -51,19 +51,21 @@ const message = goCustom("api.Message", plainMessage.zero, (node) => {
   return { ...value, role: value.role.toLowerCase() };
 });
 
+export const toolParameters = goStruct("api.ToolFunctionParameters", {
+  type: goString,
+  $defs: goAny,
+  items: goAny,
+  required: goSlice(goString),
+  properties: goPointer(goCustom("api.ToolPropertiesMap", () => null, readProperties)),
+});
+
 export const tool = goStruct("api.Tool", {
   type: goString,
   items: goAny,
   function: goStruct("api.ToolFunction", {
     name: goString,
     description: goString,
-    parameters: goStruct("api.ToolFunctionParameters", {
-      type: goString,
-      $defs: goAny,
-      items: goAny,
-      required: goSlice(goString),
-      properties: goPointer(goCustom("api.ToolPropertiesMap", () => null, readProperties)),
-    }),
+    parameters: toolParameters,
   }),
 });
 

@@ -59,7 +59,8 @@ export function thinkOf(effort: string): Think | null {
   }
 }
 
-const EMPTY: ChatMessage = {
+/** A message in which nothing is said. */
+export const EMPTY_MESSAGE: ChatMessage = {
   role: "",
   content: "",
   thinking: "",
@@ -77,9 +78,9 @@ function fromMessage(message: OpenaiMessage, all: readonly OpenaiMessage[]): Cha
     tool_call_id: message.tool_call_id,
     thinking: message.reasoning,
   };
-  if (typeof message.content === "string") return [{ ...EMPTY, role, content: message.content, ...calls }];
+  if (typeof message.content === "string") return [{ ...EMPTY_MESSAGE, role, content: message.content, ...calls }];
   if (Array.isArray(message.content)) {
-    const parts = message.content.map((part: unknown) => ({ ...EMPTY, role, ...fromPart(part) }));
+    const parts = message.content.map((part: unknown) => ({ ...EMPTY_MESSAGE, role, ...fromPart(part) }));
     const last = parts.at(-1);
     return last === undefined || (message.tool_calls ?? []).length === 0
       ? parts
@@ -88,7 +89,7 @@ function fromMessage(message: OpenaiMessage, all: readonly OpenaiMessage[]): Cha
   if (message.tool_calls === null) {
     throw new Refusal(400, `invalid message content type: ${goTypeName(message.content)}`);
   }
-  return [{ ...EMPTY, role, ...calls }];
+  return [{ ...EMPTY_MESSAGE, role, ...calls }];
 }
 
 function fromPart(part: unknown): Partial<ChatMessage> {
@@ -122,7 +123,8 @@ export function imageFromUrl(url: string): string {
   return data;
 }
 
-function isBase64(text: string): boolean {
+/** Base64 as Go's StdEncoding takes it. */
+export function isBase64(text: string): boolean {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
 

@@ -6,6 +6,21 @@ import { sendJson } from "./exchange.ts";
 import { handleChat, handleEmbed, handleEmbeddings, handleGenerate } from "./native.ts";
 import { decodeNative } from "./native.ts";
 import { showRequest } from "./native-requests.ts";
+import { handleMessages } from "./anthropic.ts";
+import {
+  handleBlobHead,
+  handleBlobPost,
+  handleCopy,
+  handleDelete,
+  handleMe,
+  handleRecommendations,
+  handleRetrieve,
+  handleSignout,
+  refuseCloud,
+} from "./management.ts";
+import { handleResponses } from "./responses.ts";
+import { handleCreate, handlePull, handlePush } from "./transfers.ts";
+import { handleTranscription } from "./transcription.ts";
 import { handleChatCompletions, handleCompletions, handleOpenaiEmbeddings } from "./openai.ts";
 
 /** Which API's error shape a route has. */
@@ -54,12 +69,25 @@ export const ROUTES: ReadonlyMap<string, Methods> = new Map<string, Methods>([
       }),
     },
   ],
+  ["/api/pull", { POST: route(handlePull) }],
+  ["/api/push", { POST: route(handlePush) }],
+  ["/api/create", { POST: route(handleCreate) }],
+  ["/api/copy", { POST: route(handleCopy) }],
+  ["/api/delete", { DELETE: route(handleDelete) }],
+  ["/api/me", { POST: route(handleMe) }],
+  ["/api/signout", { POST: route(handleSignout) }],
+  ["/api/experimental/web_search", { POST: route(refuseCloud("web search is unavailable")) }],
+  ["/api/experimental/web_fetch", { POST: route(refuseCloud("web fetch is unavailable")) }],
+  ["/api/experimental/model-recommendations", { GET: route(handleRecommendations) }],
   ["/api/generate", { POST: route(handleGenerate, NATIVE_INFERENCE) }],
   ["/api/chat", { POST: route(handleChat, NATIVE_INFERENCE) }],
   ["/api/embed", { POST: route(handleEmbed, NATIVE_INFERENCE) }],
   ["/api/embeddings", { POST: route(handleEmbeddings, NATIVE_INFERENCE) }],
   ["/v1/chat/completions", { POST: route(handleChatCompletions, OPENAI_INFERENCE) }],
   ["/v1/completions", { POST: route(handleCompletions, OPENAI_INFERENCE) }],
+  ["/v1/responses", { POST: route(handleResponses, OPENAI_INFERENCE) }],
+  ["/v1/messages", { POST: route(handleMessages, { dialect: "anthropic", inference: true }) }],
+  ["/v1/audio/transcriptions", { POST: route(handleTranscription, OPENAI_INFERENCE) }],
   ["/v1/embeddings", { POST: route(handleOpenaiEmbeddings, OPENAI_INFERENCE) }],
   [
     "/v1/models",
@@ -75,4 +103,8 @@ export const ROUTES: ReadonlyMap<string, Methods> = new Map<string, Methods>([
 ]);
 
 /** Routes whose last part is a name. */
-export const NAMED_ROUTES: ReadonlyMap<string, Methods> = new Map<string, Methods>();
+export const NAMED_ROUTES: ReadonlyMap<string, Methods> = new Map<string, Methods>([
+  ["/api/blobs", { HEAD: route(handleBlobHead), POST: route(handleBlobPost, { streamsBody: true }) }],
+  ["/api/user/keys", { DELETE: route(handleSignout) }],
+  ["/v1/models", { GET: route(handleRetrieve, { dialect: "openai" }) }],
+]);
