@@ -1,0 +1,85 @@
+// The heartbeat: what an agent tells the cell every few seconds, and what it is told in answer.
+import * as z from "zod";
+
+export const capabilitySchema = z
+  .string()
+  .max(40)
+  .describe("Ollama capability, e.g. completion, tools, vision, embedding.");
+
+export const modelOnDiskSchema = z.object({
+  name: z.string().max(500).describe("Display name as /api/tags gives it."),
+  digest: z.string().max(128).describe("Manifest digest, 64 hex digits."),
+  sizeBytes: z.number().nonnegative(),
+  modifiedAt: z.string().max(64).describe("RFC 3339, as Ollama reports it."),
+  capabilities: z.array(capabilitySchema).max(32),
+  contextLength: z.number().nonnegative().optional().describe("Longest context the model was trained for, tokens."),
+  details: z.record(z.string(), z.unknown()).optional().describe("Ollama's details object, passed on untouched."),
+  remote: z.boolean().optional().describe("True for a stub of a model that runs off the host."),
+});
+export type ModelOnDisk = z.infer<typeof modelOnDiskSchema>;
+
+export const runningModelSchema = z.object({
+  name: z.string().max(500),
+  digest: z.string().max(128),
+  contextLength: z.number().nonnegative().describe("Context the runner was started with, tokens; 0 if not told."),
+  sizeBytes: z.number().nonnegative(),
+  sizeVramBytes: z.number().nonnegative(),
+  expiresAt: z.string().max(64).describe("RFC 3339, as Ollama reports it."),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+export type RunningModel = z.infer<typeof runningModelSchema>;
+
+export const activeLeaseSchema = z.object({
+  id: z.string().max(100),
+  model: z.string().max(500).describe("Canonical model key."),
+  startedAt: z.number().describe("When the agent accepted it, ms, agent's clock."),
+});
+
+/** One finished request as the host measured it; durations in ms, absent where Ollama did not tell. */
+export const finishedLeaseSchema = z.object({
+  id: z.string().max(100),
+  model: z.string().max(500),
+  outcome: z.enum(["served", "failed", "cancelled"]),
+  promptTokens: z.number().nonnegative().optional(),
+  promptMs: z.number().nonnegative().optional(),
+  outputTokens: z.number().nonnegative().optional(),
+  outputMs: z.number().nonnegative().optional(),
+  loadMs: z.number().nonnegative().optional(),
+  totalMs: z.number().nonnegative(),
+});
+export type FinishedLease = z.infer<typeof finishedLeaseSchema>;
+
+export const heartbeatSchema = z
+  .object({
+    runId: z.string().min(8).max(64).describe("New at every start of the agent."),
+    sequence: z.int().nonnegative().describe("Rises by one or more with every heartbeat of a run."),
+    agentVersion: z.string().max(40),
+    ollamaVersion: z.string().max(40).describe("Empty while Ollama does not answer."),
+    backend: z.enum(["up", "down"]).describe("Whether Ollama answered the agent's own probe."),
+    models: z.array(modelOnDiskSchema).max(2000),
+    running: z.array(runningModelSchema).max(200),
+    slots: z.int().positive().max(4096).describe("Most requests at once on this host, over all models."),
+    parallel: z.int().positive().max(256).describe("Most requests at once per loaded model (OLLAMA_NUM_PARALLEL)."),
+    vramTotalBytes: z.number().nonnegative().optional(),
+    vramFreeBytes: z.number().nonnegative().optional(),
+    active: z.array(activeLeaseSchema).max(4096).describe("Leases now running; the host is the truth about these."),
+    finished: z.array(finishedLeaseSchema).max(4096).describe("Requests ended since the last acknowledged heartbeat."),
+  })
+  .describe("What an agent reports.");
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+export const orderSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("cancel"), leaseId: z.string() }),
+  z.object({ type: z.literal("load"), model: z.string() }),
+  z.object({ type: z.literal("unload"), model: z.string() }),
+  z.object({ type: z.literal("pull"), model: z.string() }),
+]);
+export type Order = z.infer<typeof orderSchema>;
+
+export const heartbeatAnswerSchema = z.object({
+  intervalMs: z.int().positive().describe("When to send the next heartbeat."),
+  edgeTimeMs: z.number().describe("The edge's clock, epoch ms; agents judge times of tokens by it."),
+  resync: z.boolean().describe("True when the cell lost its memory and wants a full report at once."),
+  orders: z.array(orderSchema),
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;

@@ -1,0 +1,57 @@
+// What a host is on the wire: its identity, what the operator bound in the invite, and the keys it registered.
+import * as z from "zod";
+
+/** An id an operator gives a host: a DNS label, so that it can stand in a hostname, a path and a metric. */
+export const hostIdSchema = z
+  .string()
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "a host id is 1 to 63 of a-z, 0-9 and -, not starting or ending with -",
+  )
+  .describe("Id of a host, chosen by the operator, a DNS label.");
+
+/** A public key of the OKP family as jose exports it. */
+export const publicKeySchema = z
+  .strictObject({
+    kty: z.literal("OKP"),
+    crv: z.enum(["Ed25519", "X25519"]),
+    x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  })
+  .describe("Public key as JWK.");
+export type PublicKey = z.infer<typeof publicKeySchema>;
+
+export const joinRequestSchema = z
+  .strictObject({
+    signingKey: publicKeySchema.describe("Ed25519 key that signs the host's heartbeats."),
+    agreementKey: publicKeySchema.describe("X25519 key; edge and host derive the key of their leg from it."),
+    proof: z
+      .string()
+      .max(4096)
+      .describe("Heartbeat-style token over this body, signed with signingKey: proves possession."),
+  })
+  .describe("What an agent registers with a join token. It carries no URL: the operator bound that in the invite.");
+export type JoinRequest = z.infer<typeof joinRequestSchema>;
+
+export const joinAnswerSchema = z.object({
+  hostId: hostIdSchema,
+  edgeAgreementKey: publicKeySchema.describe("The edge's X25519 key."),
+  issuer: z.string().describe("Issuer name of the edge, expected in every token of the leg."),
+  heartbeatIntervalMs: z.int().positive(),
+  slots: z.int().positive().optional().describe("Slots bound in the invite, if any; they cap what the agent reports."),
+});
+export type JoinAnswer = z.infer<typeof joinAnswerSchema>;
+
+/** A host as the cell stores it. */
+export interface HostRegistration {
+  readonly id: string;
+  /** Base URL the operator bound: `https://name` or, where allowed, `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly pool: string;
+  readonly region: string;
+  /** Most requests at once that the operator allows, over what the host reports. */
+  readonly slots?: number | undefined;
+  readonly signingKey: PublicKey;
+  readonly agreementKey: PublicKey;
+  readonly registeredAt: number;
+  readonly drained: boolean;
+}

@@ -1,0 +1,91 @@
+// Asking for a lease and giving it back: the verbs between edge and cell, as data (they cross the object's RPC).
+import type { ErrorCode } from "./errors.ts";
+import type { PublicKey } from "./host.ts";
+
+export type Priority = "low" | "normal" | "high";
+
+/** Who asks. Taken from a verified token only. */
+export interface Principal {
+  readonly tokenId: string;
+  readonly tenant: string;
+  readonly priority: Priority;
+  readonly pool: string;
+}
+
+/** What the edge learned of a request, once, when it parsed the body. */
+export interface LeaseRequest {
+  readonly requestId: string;
+  readonly principal: Principal;
+  /** Canonical model key (`host/namespace/model:tag`, lower case); absent for requests any online host may answer. */
+  readonly model?: string | undefined;
+  /** Capabilities the request cannot do without. */
+  readonly needs: readonly string[];
+  readonly kind: "chat" | "generate" | "embed" | "control";
+  /** True where somebody waits for the first token. */
+  readonly streaming: boolean;
+  /** Options that force Ollama to reload a model when they differ; empty string when the client set none. */
+  readonly runner: string;
+  readonly numCtx?: number | undefined;
+  /** Bytes of text in the prompt, for token estimates. */
+  readonly promptBytes: number;
+  readonly numPredict?: number | undefined;
+  /** Chained hashes of the prompt's blocks, 52 bits each. */
+  readonly prefix: readonly number[];
+  /** Epoch ms after which nobody wants the answer; the queue never holds the request beyond it. */
+  readonly deadlineAt?: number | undefined;
+  readonly pinnedHost?: string | undefined;
+  /** Hosts that already failed this request. */
+  readonly exclude: readonly string[];
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** `ip:port` of the client's connection where the runtime tells it (plain workerd). */
+  readonly connection?: string | undefined;
+}
+
+export interface CandidateView {
+  readonly hostId: string;
+  /** Why the host was out; absent for one that could have been chosen. */
+  readonly filtered?: string | undefined;
+  readonly freeSlots: number;
+  /** Lower is better; what the number means is the policy's business and named in `parts`. */
+  readonly score?: number | undefined;
+  readonly parts?: Readonly<Record<string, number>> | undefined;
+}
+
+/** Why this host: the one object that logs, headers, tests, dashboard and simulator read. */
+export interface Decision {
+  readonly policy: string;
+  readonly chosen: string;
+  readonly candidates: readonly CandidateView[];
+}
+
+export interface Grant {
+  readonly leaseId: string;
+  readonly hostId: string;
+  readonly hostUrl: string;
+  readonly hostAgreementKey: PublicKey;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly queuedMs: number;
+  /** Epoch ms at which the lease ends by itself. */
+  readonly expiresAt: number;
+  readonly decision: Decision;
+}
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+export type AcquireAnswer =
+  | { readonly ok: true; readonly grant: Grant }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** How an attempt ended. A client's leaving never counts against a host. */
+export type Outcome =
+  | { readonly type: "served" }
+  | { readonly type: "client-left" }
+  | { readonly type: "host-failed"; readonly reason: string }
+  /** The host answered that it is full or not the one meant (503, 421): try another, it is not dead. */
+  | { readonly type: "host-refused"; readonly reason: string };

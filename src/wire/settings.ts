@@ -1,0 +1,48 @@
+// The configuration variables of the contract: names, defaults and what a bad value is told.
+import * as z from "zod";
+import { durationSetting } from "./duration.ts";
+import { sizeSetting } from "./size.ts";
+
+const whole = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "expected a whole number").transform(Number).pipe(z.int().min(min).max(max));
+const flag = z.enum(["true", "false"]).transform((text) => text === "true");
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((part) => part.trim().toLowerCase())
+    .filter((part) => part !== ""),
+);
+
+export const POLICY_NAMES = ["round_robin", "random", "least_connections", "power_of_two"] as const;
+export type PolicyName = (typeof POLICY_NAMES)[number];
+
+export const settingsSchema = z.object({
+  MAX_INSTANCES: whole(1, 10_000).prefault("10").describe("Most hosts registered at once."),
+  MIN_INSTANCES: whole(0, 10_000).prefault("0").describe("Autoscaling never goes below."),
+  TIMEOUT: durationSetting.prefault("500ms").describe("Most time a host may take to accept a request."),
+  LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("least_connections").describe("How a host is chosen."),
+  QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
+  QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
+  HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),
+  MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
+  HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
+  ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),
+  ALLOW_CLOUD_MODELS: flag.prefault("false").describe("Whether models that leave the host are served."),
+  HIVE_ISSUER: z.string().min(1).max(200).prefault("hive").describe("Issuer name in every token of this Hive."),
+});
+export type Settings = z.output<typeof settingsSchema>;
+
+/** Reads the variables of an environment; a bad value is named, never replaced. */
+export function readSettings(
+  env: Readonly<Record<string, unknown>>,
+): { ok: true; value: Settings } | { ok: false; error: string } {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(settingsSchema.shape)) {
+    const value = env[name];
+    if (value !== undefined && value !== "") given[name] = value;
+  }
+  const parsed = settingsSchema.safeParse(given);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const first = parsed.error.issues[0];
+  return { ok: false, error: `${first?.path.join(".") ?? "settings"}: ${first?.message ?? "bad value"}` };
+}
