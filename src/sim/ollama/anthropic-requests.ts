@@ -2,6 +2,7 @@
 import type { GoNode } from "./go-scan.ts";
 import type { GoType } from "./go-types.ts";
 import {
+  GoCustomError,
   decodeAs,
   goAny,
   goBool,
@@ -33,17 +34,20 @@ const contentBlock = goStruct("anthropic.ContentBlock", {
 });
 
 const contentBlocks = goSlice(contentBlock);
-const rawMessage = goStruct("struct { Role string; Content json.RawMessage }", { role: goString, content: goRaw });
+// How Go spells a struct type without a name.
+const RAW_MESSAGE = String.raw`struct { Role string "json:\"role\""; Content json.RawMessage "json:\"content\"" }`;
+const rawMessage = goStruct(RAW_MESSAGE, { role: goString, content: goRaw });
 
 const messageParam = goCustom(
   "anthropic.MessageParam",
   (): { role: string; content: ContentBlock[] } => ({ role: "", content: [] }),
   (node: GoNode) => {
     const raw = decodeAs(rawMessage, node);
+    if (raw.content === null) throw new GoCustomError("unexpected end of JSON input");
     // A text stands for one block of text, and null for an empty one.
-    const text = raw.content?.kind === "string" ? raw.content.value : raw.content?.kind === "null" ? "" : undefined;
+    const text = raw.content.kind === "string" ? raw.content.value : raw.content.kind === "null" ? "" : undefined;
     if (text !== undefined) return { role: raw.role, content: [{ ...contentBlock.zero(), type: "text", text }] };
-    return { role: raw.role, content: raw.content === null ? [] : (decodeAs(contentBlocks, raw.content) ?? []) };
+    return { role: raw.role, content: decodeAs(contentBlocks, raw.content) ?? [] };
   },
 );
 

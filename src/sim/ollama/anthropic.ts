@@ -7,9 +7,9 @@ import type { Think } from "./native-values.ts";
 import { messagesRequest } from "./anthropic-requests.ts";
 import { answerChat } from "./chat.ts";
 import { announceStream } from "./exchange.ts";
-import { GoCustomError, GoTypeError, decodeAs } from "./go-types.ts";
+import { GoCustomError, GoTypeError, decodeAs, illegalBase64At } from "./go-types.ts";
 import { chatRequest, tool, toolParameters } from "./native-requests.ts";
-import { EMPTY_MESSAGE, isBase64 } from "./openai-chat.ts";
+import { EMPTY_MESSAGE } from "./openai-chat.ts";
 import { translate } from "./openai.ts";
 import { Refusal } from "./refusal.ts";
 import { anthropicError, messagesVoice } from "./voice-anthropic.ts";
@@ -140,7 +140,10 @@ function imageOf(block: ContentBlock): string {
   if (type !== "base64") {
     throw new Refusal(400, `invalid image source type: ${type}. Only base64 images are supported.`);
   }
-  if (!isBase64(data)) throw new Refusal(400, "invalid base64 image data: illegal base64 data at input byte 0");
+  const wrong = illegalBase64At(data);
+  if (wrong !== undefined) {
+    throw new Refusal(400, `invalid base64 image data: illegal base64 data at input byte ${wrong}`);
+  }
   return data;
 }
 

@@ -2,9 +2,11 @@
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import type { StoredModel } from "./store.ts";
+import { parseModelName } from "../../wire/model-name.ts";
 import { sendJson } from "./exchange.ts";
 import { goTime } from "./go-json.ts";
 import { modelNameOrRefuse } from "./inference.ts";
+import { fullName } from "./plain-name.ts";
 import { Refusal } from "./refusal.ts";
 
 // What Go's `math.MaxInt64` nanoseconds are: a model that is never unloaded.
@@ -85,10 +87,12 @@ export type ShowCall = {
 /** The model that a show request means, or Ollama's error. */
 export function findShown(host: Host, spelled: string): StoredModel {
   if (spelled === "") throw new Refusal(400, "model is required");
-  const name = host.store.respell(modelNameOrRefuse(spelled, { status: 400, message: "model is required" }));
+  const required = { status: 400, message: "model is required" };
+  const name = modelNameOrRefuse(spelled, required, "remote model details are unavailable");
   const model = host.store.find(name);
-  if (model === undefined) throw new Refusal(404, `model '${name.display}' not found`);
-  return model;
+  if (model !== undefined) return model;
+  const parsed = parseModelName(fullName(host.store.respell(name)));
+  throw new Refusal(404, `model '${parsed.ok ? parsed.value.display : name.display}' not found`);
 }
 
 /** POST /api/show */
@@ -107,11 +111,9 @@ export function show(host: Host, exchange: Exchange, call: ShowCall): void {
       "general.basename": forCopilot ? spelled : model.parsed.model,
       [`${model.family}.context_length`]: model.contextLength,
       [`${model.family}.embedding_length`]: model.embeddingLength,
-      "tokenizer.ggml.tokens": call.verbose ? ["<s>", "</s>", "honey"] : [],
+      "tokenizer.ggml.tokens": call.verbose ? ["<s>", "</s>", "honey"] : null,
     },
-    ...(call.verbose
-      ? { tensors: [{ name: "token_embd.weight", type: "Q4_K", shape: [model.embeddingLength, 3] }] }
-      : {}),
+    tensors: [{ name: "token_embd.weight", type: "Q4_K", shape: [model.embeddingLength, 3] }],
     capabilities: model.capabilities,
     modified_at: goTime(model.modifiedAt),
   });
@@ -123,7 +125,7 @@ function modelfile(model: StoredModel, system: string): string {
     "# To build a new Modelfile based on this, replace FROM with:",
     `# FROM ${model.parsed.display}`,
     "",
-    `FROM /var/lib/ollama/models/blobs/sha256-${model.digest}`,
+    `FROM /usr/share/ollama/.ollama/models/blobs/sha256-${model.digest}`,
     `TEMPLATE ${model.template}`,
     ...(system === "" ? [] : [`SYSTEM ${system}`]),
   ];

@@ -46,7 +46,8 @@ export async function answerChat(host: Host, exchange: Exchange, call: ChatCall)
     if (messages.length === 0) {
       return sendWhole(exchange, voice, { ...emptyPiece(spelled), done: true, doneReason: "load" });
     }
-    checkImages(model, messages);
+    const stream = request.stream ?? true;
+    checkImages(model, messages, stream);
     const prompt = renderChat(messages, tools, model.system);
     if (request._debug_render_only) return sendDebug(exchange, spelled, prompt.text);
     const answer = planAnswer({
@@ -58,12 +59,12 @@ export async function answerChat(host: Host, exchange: Exchange, call: ChatCall)
       exactTokens: exactTokens(options),
       maxTokens: call.maxTokens,
       stop: options.stop,
-      fixedText: formatText(request.format),
+      fixedText: formatText(request.format, stream),
       toolCall: calledTool(tools, messages),
     });
     await speak(exchange, held, {
       spelled,
-      stream: request.stream ?? true,
+      stream,
       answer,
       prompt: prompt.text,
       promptTokens: Math.min(prompt.tokens, held.runner.contextLength),
@@ -119,14 +120,24 @@ export function exactTokens(options: ModelOptions): number | undefined {
   return options.numPredict !== undefined && options.numPredict > 0 ? options.numPredict : undefined;
 }
 
-/** llama-server's refusal of a picture that the model cannot see. */
-export function checkImages(model: StoredModel, messages: readonly { readonly images: unknown[] | null }[]): void {
+// The runner's own JSON: Ollama passes it on as a text.
+const NO_IMAGES = JSON.stringify({
+  error: {
+    code: 500,
+    message: "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+    type: "server_error",
+  },
+});
+
+/** The runner's refusal of a picture that the model cannot see. */
+export function checkImages(
+  model: StoredModel,
+  messages: readonly { readonly images: unknown[] | null }[],
+  stream: boolean,
+): void {
   if (model.capabilities.includes("vision") || model.capabilities.includes("audio")) return;
   if (messages.every((message) => (message.images ?? []).length === 0)) return;
-  throw new Refusal(
-    500,
-    "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
-  );
+  throw new Refusal(500, NO_IMAGES, stream);
 }
 
 function calledTool(

@@ -39,5 +39,6 @@ export function sendBadBody(exchange: Exchange, error: string): void {
 /** Headers that some routes set as soon as a stream is wanted; an error carries them too. */
 export function announceStream(exchange: Exchange): void {
   exchange.reply.response.setHeader("Cache-Control", "no-cache");
-  exchange.reply.response.setHeader("Connection", "keep-alive");
+  // Go's server has the last word where the client wants the connection closed.
+  if (exchange.reply.response.shouldKeepAlive) exchange.reply.response.setHeader("Connection", "keep-alive");
 }

@@ -6,7 +6,7 @@ import { Refusal } from "./refusal.ts";
 import { valueForSchema } from "./schema-value.ts";
 
 /** The whole answer that a `format` asks for, or undefined for plain words. */
-export function formatText(format: GoNode | null): string | undefined {
+export function formatText(format: GoNode | null, stream: boolean): string | undefined {
   if (format === null || format.kind === "null" || (format.kind === "string" && format.value === "")) return undefined;
   if (format.kind === "string" && format.value === "json") return goJson({ answer: "honey", bees: 7 });
   const plain = decodeAs(goAny, format);
@@ -14,5 +14,6 @@ export function formatText(format: GoNode | null): string | undefined {
   throw new Refusal(
     500,
     `invalid format: ${goQuote(JSON.stringify(plain))}; expected "json" or a valid JSON Schema object`,
+    stream,
   );
 }

@@ -46,7 +46,8 @@ export async function answerGenerate(host: Host, exchange: Exchange, call: Gener
       const piece = { ...emptyPiece(spelled), done: true, doneReason: "load" };
       return exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
     }
-    checkImages(model, [request]);
+    const stream = request.stream ?? true;
+    checkImages(model, [request], stream);
     const prompt = renderPrompt(request, model);
     if (request._debug_render_only) return sendDebug(exchange, spelled, prompt);
     const answer = planAnswer({
@@ -58,13 +59,13 @@ export async function answerGenerate(host: Host, exchange: Exchange, call: Gener
       exactTokens: exactTokens(options),
       maxTokens: call.maxTokens,
       stop: options.stop,
-      fixedText: formatText(request.format),
+      fixedText: formatText(request.format, stream),
       toolCall: undefined,
     });
     const promptTokens = countTokens(prompt) + (request.images?.length ?? 0) * TOKENS_PER_IMAGE;
     await speak(exchange, held, {
       spelled,
-      stream: request.stream ?? true,
+      stream,
       answer,
       prompt,
       promptTokens: Math.min(promptTokens, held.runner.contextLength),

@@ -21,7 +21,7 @@ export class GoTypeError extends Error {
   readonly struct: string;
 
   constructor(value: string, type: string, at: { readonly struct: string; readonly field: string }) {
-    const where = at.struct === "" ? "value" : `struct field ${at.struct}.${at.field}`;
+    const where = at.struct === "" && at.field === "" ? "value" : `struct field ${at.struct}.${at.field}`;
     super(`json: cannot unmarshal ${value} into Go ${where} of type ${type}`);
     this.value = value;
     this.type = type;
@@ -118,8 +118,8 @@ export function goBytes(name: string): GoType<string | null> {
   });
 }
 
-/** Go's base64.StdEncoding skips line ends and wants padding; the offset is the one its CorruptInputError names. */
-function illegalBase64At(text: string): number | undefined {
+/** Where base64.StdEncoding gives up; undefined when it does not. It skips line ends and wants padding. */
+export function illegalBase64At(text: string): number | undefined {
   const plain = text.replaceAll(/[\r\n]/g, "");
   if (plain.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(plain)) return undefined;
   const bad = /[^A-Za-z0-9+/]/.exec(text);
@@ -193,10 +193,10 @@ export function goMap<T>(element: GoType<T>, name = `map[string]${element.name}`
   };
 }
 
-/** A struct; its Go name is `package.Name`. */
+/** A struct; its Go name is `package.Name`, or how Go spells a struct type that has none. */
 export function goStruct<F extends Fields>(name: string, fields: F): GoType<Values<F>> {
   const byFoldedKey = new Map(Object.entries(fields).map(([key, type]) => [foldKey(key), { key, type }]));
-  const shortName = name.slice(name.indexOf(".") + 1);
+  const shortName = /^\w+\.(\w+)$/.exec(name)?.[1] ?? "";
   return {
     name,
     zero: () => Object.fromEntries(Object.entries(fields).map(([key, type]) => [key, type.zero()])) as Values<F>,

@@ -22,13 +22,17 @@ export const CRASH_MESSAGE =
   "check ollama server logs for details";
 const MID_STREAM_CRASH_MESSAGE = "an error was encountered while running the model: unexpected EOF";
 const LOAD_FAILURE_MESSAGE = "model requires more system memory (12.3 GiB) than is available (4.5 GiB)";
-const CLOUD_MESSAGE = "ollama cloud is disabled: remote model is unavailable";
+export const CLOUD_MODEL_OFF = "remote model is unavailable";
 
 /** Ollama's writeModelRefParseError: what to answer when a model name is none. */
-export function modelNameOrRefuse(spelled: string, required: { status: number; message: string }): ModelName {
+export function modelNameOrRefuse(
+  spelled: string,
+  required: { readonly status: number; readonly message: string },
+  cloudOff: string = CLOUD_MODEL_OFF,
+): ModelName {
   const parsed = parseModelName(spelled);
   if (parsed.ok) {
-    if (parsed.value.source === "cloud") throw new Refusal(403, CLOUD_MESSAGE);
+    if (parsed.value.source === "cloud") throw new Refusal(403, `ollama cloud is disabled: ${cloudOff}`);
     return parsed.value;
   }
   if (parsed.error.code === "required") throw new Refusal(required.status, required.message);
@@ -153,6 +157,7 @@ class Speaker {
   private readonly exchange: Exchange;
   private readonly job: Job;
   private begun = false;
+  private heard = 0;
 
   constructor(exchange: Exchange, job: Job) {
     this.exchange = exchange;
@@ -163,6 +168,7 @@ class Speaker {
   hear(token: string, position: number): Promise<void> | undefined {
     const struck = this.strike(position);
     if (struck !== undefined) return struck;
+    this.heard++;
     const { job } = this;
     const thinks = position < job.answer.thinkingTokens;
     const logprobs = job.topLogprobs === undefined ? [] : [logprobOf(token, position, job.topLogprobs)];
@@ -208,7 +214,8 @@ class Speaker {
   /** The runner died: an error record where the answer has begun, else an error. */
   crash(): void {
     const { job, exchange } = this;
-    if (!this.begun) throw new Refusal(500, job.stream ? CRASH_MESSAGE : MID_STREAM_CRASH_MESSAGE);
+    const message = this.heard === 0 ? CRASH_MESSAGE : MID_STREAM_CRASH_MESSAGE;
+    if (!this.begun) throw new Refusal(500, message, job.stream);
     void this.write(job.voice.crashed(MID_STREAM_CRASH_MESSAGE));
     exchange.reply.end();
   }

@@ -8,19 +8,19 @@ import { sendError, sendJson } from "./exchange.ts";
 import { goJson, goQuote } from "./go-json.ts";
 import { decodeNative } from "./native.ts";
 import { copyRequest, deleteRequest } from "./native-requests.ts";
+import { parsePlainName } from "./plain-name.ts";
 import { givenName } from "./progress.ts";
 
 export function handleCopy(host: Host, exchange: Exchange): void {
   const request = decodeNative(exchange, copyRequest);
   if (request === undefined) return;
-  const source = parseModelName(request.source);
-  if (!source.ok) return sendError(exchange, 400, `source ${goQuote(request.source)} is invalid`);
-  const destination = parseModelName(request.destination);
-  if (!destination.ok) return sendError(exchange, 400, `destination ${goQuote(request.destination)} is invalid`);
-  const model = host.store.find(source.value);
+  const source = parsePlainName(request.source);
+  if (!source.valid) return sendError(exchange, 400, `source ${goQuote(request.source)} is invalid`);
+  const destination = parsePlainName(request.destination);
+  if (!destination.valid) return sendError(exchange, 400, `destination ${goQuote(request.destination)} is invalid`);
+  const model = host.store.findPlain(source);
   if (model === undefined) return sendError(exchange, 404, `model ${goQuote(request.source)} not found`);
-  const { host: site, namespace, model: name, tag } = host.store.respell(destination.value);
-  host.store.add({ ...model, name: `${site}/${namespace}/${name}:${tag}`, modifiedAt: Date.now() });
+  host.store.addAs({ ...model, modifiedAt: Date.now() }, destination);
   exchange.reply.whole(200, undefined, "");
 }
 

@@ -18,6 +18,9 @@ import {
 } from "./go-types.ts";
 import { durationType, thinkType } from "./native-values.ts";
 
+// What Ollama's ordered map says of anything that is not an object.
+const NO_OBJECT = "Value looks like object, but can't find closing '}' symbol";
+
 const options = goMap(goAny, "map[string]interface {}");
 
 /** An object whose keys keep their order; what is in it is not looked at here. */
@@ -26,7 +29,7 @@ const orderedObject: GoType<Record<string, unknown> | null> = goCustom(
   () => null,
   (node) => {
     if (node.kind === "null") return {};
-    if (node.kind !== "object") throw new GoCustomError("unexpected token in ordered map");
+    if (node.kind !== "object") throw new GoCustomError(NO_OBJECT);
     return decodeAs(options, node);
   },
 );
@@ -70,7 +73,31 @@ export const tool = goStruct("api.Tool", {
 });
 
 function readProperties(node: GoNode): Record<string, unknown> | null {
+  if (node.kind === "null") return null;
+  if (node.kind !== "object") throw new GoCustomError(NO_OBJECT);
+  for (const [, value] of node.entries) decodeAs(toolProperty, value);
   return decodeAs(options, node);
+}
+
+/** Checked as Ollama types it, kept as the caller wrote it. */
+const toolProperty = goStruct("api.ToolProperty", {
+  anyOf: goSlice(goCustom("api.ToolProperty", () => null, checkProperty)),
+  type: goCustom("api.PropertyType", () => null, readPropertyType),
+  items: goAny,
+  description: goString,
+  enum: goSlice(goAny),
+  properties: goPointer(goCustom("api.ToolPropertiesMap", () => null, readProperties)),
+  required: goSlice(goString),
+});
+
+function checkProperty(node: GoNode): null {
+  decodeAs(toolProperty, node);
+  return null;
+}
+
+function readPropertyType(node: GoNode): null {
+  if (node.kind !== "string") decodeAs(goSlice(goString), node);
+  return null;
 }
 
 const inference = {

@@ -2,6 +2,7 @@
 import type { ChatMessage, ChatRequest } from "./native-requests.ts";
 import type { Think } from "./native-values.ts";
 import type { ChatCompletionRequest, OpenaiMessage } from "./openai-requests.ts";
+import { illegalBase64At } from "./go-types.ts";
 import { chatRequest } from "./native-requests.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -108,6 +109,10 @@ function audioFrom(given: unknown): string {
   if (!isRecord(given)) throw new Refusal(400, "invalid input_audio format");
   const data = given["data"];
   if (typeof data !== "string") throw new Refusal(400, "invalid input_audio format: missing data");
+  const wrong = illegalBase64At(data);
+  if (wrong !== undefined) {
+    throw new Refusal(400, `invalid input_audio base64 data: illegal base64 data at input byte ${wrong}`);
+  }
   return data;
 }
 
@@ -119,13 +124,8 @@ export function imageFromUrl(url: string): string {
     throw new Refusal(400, "image URLs are not currently supported, please use base64 encoded data instead");
   }
   const data = url.replace(IMAGE_PREFIX, "");
-  if (data === url || !isBase64(data)) throw new Refusal(400, "invalid image input");
+  if (data === url || illegalBase64At(data) !== undefined) throw new Refusal(400, "invalid image input");
   return data;
-}
-
-/** Base64 as Go's StdEncoding takes it. */
-export function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
 
 type OpenaiToolCall = NonNullable<OpenaiMessage["tool_calls"]>[number];

@@ -14,12 +14,14 @@ import {
 } from "./go-types.ts";
 import { tool } from "./native-requests.ts";
 
+// How Go spells a struct type without a name.
+const CALLED_FUNCTION = String.raw`struct { Name string "json:\"name\""; Arguments string "json:\"arguments\"" }`;
+
 const toolCall = goStruct("openai.ToolCall", {
   id: goString,
   index: goInt,
   type: goString,
-  // An anonymous struct: Go has no name for it.
-  function: goStruct("", { name: goString, arguments: goString }),
+  function: goStruct(CALLED_FUNCTION, { name: goString, arguments: goString }),
 });
 
 const message = goStruct("openai.Message", {

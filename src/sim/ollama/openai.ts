@@ -3,12 +3,15 @@ import type { EmbedAnswer } from "./embed.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GoType } from "./go-types.ts";
 import type { Host } from "./host.ts";
+import { parseModelName } from "../../wire/model-name.ts";
 import { answerChat } from "./chat.ts";
 import { embed } from "./embed.ts";
-import { sendJson } from "./exchange.ts";
+import { sendError, sendJson } from "./exchange.ts";
 import { answerGenerate } from "./generate.ts";
 import { decodeBody } from "./go-decode.ts";
 import { goJson } from "./go-json.ts";
+import { goString, goStruct } from "./go-types.ts";
+import { CLOUD_MODEL_OFF } from "./inference.ts";
 import { generateRequest } from "./native-requests.ts";
 import { fromChatCompletion, stopOption } from "./openai-chat.ts";
 import { chatCompletionRequest, completionRequest, openaiEmbedRequest } from "./openai-requests.ts";
@@ -22,6 +25,7 @@ export function translate<T, R>(
   toRequest: (given: T) => R,
   shape: (status: number, message: string) => object = openaiError,
 ): { readonly given: T; readonly request: R } | undefined {
+  if (refuseCloudModel(exchange)) return undefined;
   const decoded = decodeBody(type, exchange.body);
   if (!decoded.ok) {
     sendJson(exchange, 400, shape(400, decoded.error));
@@ -34,6 +38,18 @@ export function translate<T, R>(
     sendJson(exchange, error.status, shape(error.status, error.message));
     return undefined;
   }
+}
+
+const modelField = goStruct("struct { Model string }", { model: goString });
+
+/** Ollama's passthrough for cloud models comes first, and answers in its own shape. */
+function refuseCloudModel(exchange: Exchange): boolean {
+  const decoded = decodeBody(modelField, exchange.body);
+  if (!decoded.ok) return false;
+  const name = parseModelName(decoded.value.model);
+  if (!name.ok || name.value.source !== "cloud") return false;
+  sendError(exchange, 403, `ollama cloud is disabled: ${CLOUD_MODEL_OFF}`);
+  return true;
 }
 
 export async function handleChatCompletions(host: Host, exchange: Exchange): Promise<void> {

@@ -28,16 +28,14 @@ export async function sendProgress(
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    if (!begun) return sendEarlyError(exchange, error);
+    // These routes have set a plain media type before they know.
+    const body = goJson({ error: error.message });
+    if (!stream) return exchange.reply.whole(error.status, "application/json", body);
+    if (!begun) return exchange.reply.wholeInChunks(error.status, "application/json", body);
     await exchange.reply.record(`${goJson({ error: error.message })}\n`);
   }
   if (stream) exchange.reply.end();
   else exchange.reply.whole(200, "application/json", goJson(last));
-}
-
-function sendEarlyError(exchange: Exchange, error: Refusal): void {
-  // These routes have set a plain media type before they know.
-  exchange.reply.whole(error.status, "application/json", goJson({ error: error.message }));
 }
 
 /** Reads the model's name out of `model` or the old `name`. */

@@ -22,13 +22,22 @@ export class Reply {
     return this.response.headersSent;
   }
 
+  /** A whole answer that Go flushed before it knew its length. */
+  wholeInChunks(status: number, type: string, body: string): void {
+    this.response.statusCode = status;
+    this.response.setHeader("Content-Type", type);
+    this.response.write(body);
+    this.response.end();
+  }
+
   /** A whole answer. */
   whole(status: number, type: string | undefined, body: string): void {
     const response = this.response;
     const bytes = Buffer.from(body);
     response.statusCode = status;
     if (type !== undefined) response.setHeader("Content-Type", type);
-    if (bytes.length <= LONGEST_COUNTED_BYTES) response.setHeader("Content-Length", bytes.length);
+    const counted = bytes.length > 0 || response.req.method !== "HEAD";
+    if (counted && bytes.length <= LONGEST_COUNTED_BYTES) response.setHeader("Content-Length", bytes.length);
     response.end(bytes);
   }
 

@@ -12,6 +12,7 @@ import {
   goInt,
   goMap,
   goPointer,
+  goRaw,
   goSlice,
   goString,
   goStruct,
@@ -35,12 +36,23 @@ const contentFields = goStruct("openai.ResponsesTextContent", {
   file_data: goString,
 });
 
-const itemFields = goStruct("openai.ResponsesInputItem", {
+// How Go spells struct types without a name.
+const itemKind = goStruct(String.raw`struct { Type string "json:\"type\""; Role string "json:\"role\"" }`, {
   type: goString,
   role: goString,
+});
+const messageItem = goStruct("struct { … }", { type: goString, role: goString, content: goRaw });
+const outputItem = goStruct("struct { … }", { type: goString, call_id: goString, output: goRaw });
+const callItem = goStruct("openai.ResponsesFunctionCall", {
+  id: goString,
+  type: goString,
   call_id: goString,
   name: goString,
   arguments: goString,
+});
+const reasoningItem = goStruct("openai.ResponsesReasoningInput", {
+  id: goString,
+  type: goString,
   encrypted_content: goString,
 });
 
@@ -69,17 +81,22 @@ function within<T>(where: string, read: () => T): T {
 }
 
 function readItem(node: GoNode): ResponsesItem {
-  const fields = decodeAs(itemFields, node);
-  const type = fields.type === "" && fields.role !== "" ? "message" : fields.type;
-  switch (type) {
-    case "message":
-      return { kind: "message", role: fields.role, content: readContents(child(node, "content"), "content") };
-    case "function_call":
-      return { kind: "call", callId: fields.call_id, name: fields.name, arguments: fields.arguments };
-    case "function_call_output":
-      return { kind: "output", callId: fields.call_id, content: readContents(child(node, "output"), "output") };
+  const { type, role } = decodeAs(itemKind, node);
+  switch (type === "" && role !== "" ? "message" : type) {
+    case "message": {
+      const { content } = decodeAs(messageItem, node);
+      return { kind: "message", role, content: readContents(content, "content") };
+    }
+    case "function_call": {
+      const call = decodeAs(callItem, node);
+      return { kind: "call", callId: call.call_id, name: call.name, arguments: call.arguments };
+    }
+    case "function_call_output": {
+      const { call_id, output } = decodeAs(outputItem, node);
+      return { kind: "output", callId: call_id, content: readContents(output, "output") };
+    }
     case "reasoning":
-      return { kind: "reasoning", thinking: fields.encrypted_content };
+      return { kind: "reasoning", thinking: decodeAs(reasoningItem, node).encrypted_content };
     case "web_search_call":
       return { kind: "ignored" };
     case "":
@@ -89,12 +106,8 @@ function readItem(node: GoNode): ResponsesItem {
   }
 }
 
-function child(node: GoNode, key: string): GoNode | undefined {
-  return node.kind === "object" ? node.entries.findLast(([name]) => name.toLowerCase() === key)?.[1] : undefined;
-}
-
-function readContents(node: GoNode | undefined, where: string): ResponsesContent[] {
-  if (node === undefined || node.kind === "null") return [];
+function readContents(node: GoNode | null, where: string): ResponsesContent[] {
+  if (node === null || node.kind === "null") return [];
   if (node.kind === "string") return [{ type: "input_text", text: node.value, imageUrl: "" }];
   if (node.kind !== "array") {
     const wrong = new GoTypeError(node.kind, "[]json.RawMessage", { struct: "", field: "" });

@@ -5,13 +5,13 @@ import type { Host } from "./host.ts";
 import type { Journal, ReceivedRequest } from "./journal.ts";
 import type { Dialect, Route } from "./routes.ts";
 import { anthropicFailure } from "./voice-anthropic.ts";
-import { sendError } from "./exchange.ts";
 import { strikeEarly } from "./inference.ts";
 import { gateRequest } from "./origin-gate.ts";
 import { Canceled } from "./pause.ts";
 import { Refusal } from "./refusal.ts";
 import { Reply } from "./reply.ts";
 import { NAMED_ROUTES, ROUTES } from "./routes.ts";
+import { nativeFailure } from "./voice-native.ts";
 import { openaiFailure } from "./voice-openai.ts";
 
 const TEXT = "text/plain";
@@ -33,9 +33,11 @@ export async function handleRequest(
   const reply = new Reply(response);
   const found = locate(request, reply);
   if (found === undefined) return;
+  const { route, path, param, methods } = found;
+  // gin has said which methods there are before it asks who is asking.
+  if (route === undefined && methods !== undefined) response.setHeader("Allow", Object.keys(methods).join(", "));
   if (gateRequest(request, response)) return;
-  const { route, path, param } = found;
-  if (route === undefined) return found.refuse();
+  if (route === undefined) return refuseRoute(reply, methods);
 
   const body = route.streamsBody ? Buffer.alloc(0) : await readBody(request);
   if (body === undefined) return;
@@ -56,10 +58,13 @@ async function runRoute(host: Host, route: Route, exchange: Exchange): Promise<v
   }
 }
 
-function refuse(exchange: Exchange, dialect: Dialect, refusal: Refusal): void {
-  if (dialect === "native") return sendError(exchange, refusal.status, refusal.message);
-  const { failureType, failure } = dialect === "openai" ? openaiFailure : anthropicFailure;
-  exchange.reply.whole(refusal.status, failureType, failure(refusal.status, refusal.message));
+function refuse({ reply }: Exchange, dialect: Dialect, refusal: Refusal): void {
+  const { status, message } = refusal;
+  const shapes = { native: nativeFailure, openai: openaiFailure, anthropic: anthropicFailure };
+  const { failureType, failure } = shapes[dialect];
+  const body = failure(status, message);
+  if (refusal.inStream) reply.wholeInChunks(status, "application/json", body);
+  else reply.whole(status, failureType, body);
 }
 
 /** Faults on routes that know no model strike here. */
@@ -94,8 +99,8 @@ type Located = {
   readonly route: Route | undefined;
   readonly path: string;
   readonly param: string;
-  /** 404 or 405. */
-  readonly refuse: () => void;
+  /** What the path knows; undefined where there is no such path. */
+  readonly methods: ReturnType<typeof ROUTES.get>;
 };
 
 /** Finds the route; undefined when the answer is a redirect or a page of Go's own and has been given. */
@@ -121,7 +126,7 @@ function locate(request: IncomingMessage, reply: Reply): Located | undefined {
       return redirect(request, reply, { status: request.method === "GET" ? 301 : 307, to: other + suffix });
     }
   }
-  return { route, path, param, refuse: () => refuseRoute(reply, methods) };
+  return { route, path, param, methods };
 }
 
 function methodsFor(path: string): { methods: ReturnType<typeof ROUTES.get>; param: string } {
@@ -134,7 +139,6 @@ function methodsFor(path: string): { methods: ReturnType<typeof ROUTES.get>; par
 
 function refuseRoute(reply: Reply, methods: object | undefined): void {
   if (methods === undefined) return reply.whole(404, TEXT, "404 page not found");
-  reply.response.setHeader("Allow", Object.keys(methods).join(", "));
   reply.whole(405, TEXT, "405 method not allowed");
 }
 

@@ -1,7 +1,9 @@
 // The models on this host's disk and the blobs that were pushed to it.
 import type { ModelName } from "../../wire/model-name.ts";
 import type { SimulatedModel } from "./model.ts";
+import type { PlainName } from "./plain-name.ts";
 import { parseModelName } from "../../wire/model-name.ts";
+import { canonicalOf, fullName } from "./plain-name.ts";
 
 export type StoredModel = SimulatedModel & { readonly parsed: ModelName };
 
@@ -15,12 +17,24 @@ export class ModelStore {
   }
 
   /** Adds or replaces; throws when the name is none. */
-  add(model: SimulatedModel): StoredModel {
+  add(model: SimulatedModel): void {
     const parsed = parseModelName(model.name);
     if (!parsed.ok) throw new Error(`simulated model ${JSON.stringify(model.name)}: ${parsed.error.message}`);
-    const stored = { ...model, parsed: parsed.value };
-    this.byName.set(parsed.value.canonical, stored);
-    return stored;
+    this.byName.set(parsed.value.canonical, { ...model, parsed: parsed.value });
+  }
+
+  /** Adds or replaces under a name that is valid, in its stored spelling. */
+  addAs(model: SimulatedModel, name: PlainName): void {
+    const { host, namespace, model: own, tag } = this.respell(name);
+    const canonical = canonicalOf(name);
+    const short = namespace.toLowerCase() === "library" ? `${own}:${tag}` : `${namespace}/${own}:${tag}`;
+    const display = host.toLowerCase() === "registry.ollama.ai" ? short : `${host}/${namespace}/${own}:${tag}`;
+    const parsed = { host, namespace, model: own, tag, canonical, display, source: undefined };
+    this.byName.set(canonical, { ...model, name: fullName(parsed), parsed });
+  }
+
+  findPlain(name: PlainName): StoredModel | undefined {
+    return name.valid ? this.byName.get(canonicalOf(name)) : undefined;
   }
 
   find(name: ModelName): StoredModel | undefined {
@@ -37,15 +51,15 @@ export class ModelStore {
   }
 
   /** The name with each part spelled as a stored model spells it (server/routes.go, getExistingName). */
-  respell(name: ModelName): ModelName {
-    const respelled = { ...name };
+  respell(name: Parts): Parts {
+    const respelled = { host: name.host, namespace: name.namespace, model: name.model, tag: name.tag };
     for (const { parsed } of this.byName.values()) {
       for (const part of ["host", "namespace", "model", "tag"] as const) {
         if (parsed[part].toLowerCase() === name[part].toLowerCase()) respelled[part] = parsed[part];
       }
     }
-    const text = `${respelled.host}/${respelled.namespace}/${respelled.model}:${respelled.tag}`;
-    const parsed = parseModelName(text);
-    return parsed.ok ? parsed.value : name;
+    return respelled;
   }
 }
+
+type Parts = Pick<ModelName, "host" | "namespace" | "model" | "tag">;

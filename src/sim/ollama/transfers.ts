@@ -4,6 +4,7 @@ import type { ModelName } from "../../wire/model-name.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import type { SimulatedModel } from "./model.ts";
+import type { PlainName } from "./plain-name.ts";
 import type { ProgressRecord } from "./progress.ts";
 import { parseModelName } from "../../wire/model-name.ts";
 import { sendError } from "./exchange.ts";
@@ -12,10 +13,12 @@ import { decodeNative } from "./native.ts";
 import { createRequest, pullRequest, pushRequest } from "./native-requests.ts";
 import { pause } from "./pause.ts";
 import { givenName, sendProgress } from "./progress.ts";
+import { fullName, parsePlainName } from "./plain-name.ts";
 import { Refusal } from "./refusal.ts";
 
 // Ollama reports a download about this often; here each is one record.
 const PULL_STEPS = 4;
+export const MODELS_FOLDER = "/usr/share/ollama/.ollama/models";
 const INVALID_NAME = "invalid model name";
 
 export async function handlePull(host: Host, exchange: Exchange): Promise<void> {
@@ -26,7 +29,7 @@ export async function handlePull(host: Host, exchange: Exchange): Promise<void> 
     const text = name.error.code === "conflicting_source" ? name.error.message : INVALID_NAME;
     return sendError(exchange, 400, text);
   }
-  const records = pull(host, host.store.respell(name.value), exchange.signal);
+  const records = pull(host, name.value, exchange.signal);
   await sendProgress(exchange, request.stream ?? true, records);
 }
 
@@ -77,12 +80,14 @@ export async function handlePush(host: Host, exchange: Exchange): Promise<void> 
 
 // eslint-disable-next-line require-await -- a generator like its siblings
 async function* push(host: Host, spelled: string): AsyncGenerator<ProgressRecord> {
+  const name = parsePlainName(spelled);
   yield { status: "retrieving manifest" };
-  const name = parseModelName(spelled);
-  const model = name.ok ? host.store.find(name.value) : undefined;
+  const model = host.store.findPlain(name);
   if (model === undefined) {
     yield { status: "couldn't retrieve manifest" };
-    throw new Refusal(500, "file does not exist");
+    if (!name.valid) throw new Refusal(500, `unqualified name: ${fullName(name)}`);
+    const path = `${MODELS_FOLDER}/manifests/${name.host}/${name.namespace}/${name.model}/${name.tag}`;
+    throw new Refusal(500, `open ${path}: no such file or directory`);
   }
   if (model.parsed.namespace === "library") {
     throw new Refusal(
@@ -109,15 +114,14 @@ export async function handleCreate(host: Host, exchange: Exchange): Promise<void
   if ([...paths, ...Object.entries(request.adapters ?? {})].some(([, digest]) => digest === "")) {
     return sendError(exchange, 400, "invalid digest format");
   }
-  const name = parseModelName(givenName(request));
-  if (!name.ok) return sendError(exchange, 400, INVALID_NAME);
-  const target = host.store.respell(name.value);
-  await sendProgress(exchange, request.stream ?? true, create(host, target, request, exchange.signal));
+  const name = parsePlainName(givenName(request));
+  if (!name.valid) return sendError(exchange, 400, INVALID_NAME);
+  await sendProgress(exchange, request.stream ?? true, create(host, name, request, exchange.signal));
 }
 
 async function* create(
   host: Host,
-  name: ModelName,
+  name: PlainName,
   request: CreateRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ProgressRecord> {
@@ -131,14 +135,9 @@ async function* create(
         .update(base.digest + settings)
         .digest("hex")
     : base.digest;
-  host.store.add({
-    ...base,
-    name: `${name.host}/${name.namespace}/${name.model}:${name.tag}`,
-    digest,
-    modifiedAt: Date.now(),
-    system: request.system || base.system,
-    template: request.template || base.template,
-  });
+  const system = request.system || base.system;
+  const template = request.template || base.template;
+  host.store.addAs({ ...base, digest, modifiedAt: Date.now(), system, template }, name);
   yield { status: "success" };
 }
 
@@ -155,13 +154,13 @@ async function* baseModel(
     if (found === undefined) throw new Refusal(500, "pull model manifest: file does not exist");
     return found;
   }
-  const files = Object.values(request.files ?? {});
   if (request.files === null) throw new Refusal(400, "neither 'from' or 'files' was specified");
-  if (files.length === 0) throw new Refusal(400, "no files provided to convert");
+  const files = Object.values(request.files);
+  if (!Object.keys(request.files).some((path) => path.endsWith(".gguf"))) throw new Refusal(400, "unknown type");
   yield { status: "parsing GGUF" };
   const missing = files.find((digest) => !host.store.blobs.has(digest.replace("-", ":")));
   if (missing !== undefined) {
-    throw new Refusal(500, `open /var/lib/ollama/models/blobs/${missing.replace(":", "-")}: no such file or directory`);
+    throw new Refusal(500, `open ${MODELS_FOLDER}/blobs/${missing.replace(":", "-")}: no such file or directory`);
   }
   return simulatedModel({ name: "created", digest: createHash("sha256").update(files.join()).digest("hex") });
 }

@@ -3,6 +3,11 @@ import type { Piece, ToolCallPiece, Voice } from "./voice.ts";
 import { goJson, goTime } from "./go-json.ts";
 import { JSON_TYPE } from "./reply.ts";
 
+export const nativeFailure = {
+  failureType: JSON_TYPE,
+  failure: (_status: number, message: string) => goJson({ error: message }),
+};
+
 /** /api/chat */
 export const chatVoice: Voice = nativeVoice((piece) => ({
   model: piece.model,
@@ -34,8 +39,7 @@ function nativeVoice(shape: (piece: Piece) => object): Voice {
   return {
     streamType: "application/x-ndjson",
     wholeType: JSON_TYPE,
-    failureType: JSON_TYPE,
-    failure: (_status, message) => goJson({ error: message }),
+    ...nativeFailure,
     whole: (piece) => goJson(shape(piece)),
     records: (piece) => [`${goJson(shape(piece))}\n`],
     crashed: (message) => [`${goJson({ error: message })}\n`],
