@@ -2,10 +2,12 @@
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import type { Capability } from "./model.ts";
+import type { Job } from "./inference.ts";
 import type { ModelOptions } from "./model-options.ts";
 import type { ChatRequest, Tool } from "./native-requests.ts";
+import type { RenderedPrompt } from "./render.ts";
 import type { StoredModel } from "./store.ts";
-import type { Piece, Voice } from "./voice.ts";
+import type { Voice } from "./voice.ts";
 import { planAnswer } from "./answer.ts";
 import { formatText } from "./format.ts";
 import { holdRunner, modelNameOrRefuse, requireCapabilities, speak, strikeEarly } from "./inference.ts";
@@ -27,56 +29,68 @@ export type ChatCall = {
 /** Answers a chat request that has been decoded. */
 export async function answerChat(host: Host, exchange: Exchange, call: ChatCall): Promise<void> {
   const startedMs = performance.now();
-  const { request, voice } = call;
-  const spelled = request.model;
+  const { request } = call;
   const model = findModel(host, request);
-  const fault = exchange.takeFault(spelled);
+  const fault = exchange.takeFault(request.model);
   if (await strikeEarly(exchange, fault)) return;
 
-  const messages = request.messages ?? [];
-  if (messages.length === 0 && request.keep_alive === 0) {
+  const empty = (request.messages ?? []).length === 0;
+  if (empty && request.keep_alive === 0) {
     host.scheduler.expire(model);
-    return sendWhole(exchange, voice, { ...emptyPiece(spelled), done: true, doneReason: "unload" });
+    return sendEmpty(exchange, call, "unload");
   }
-  const tools = request.tools ?? [];
-  const thinks = checkNeeds(model, call, tools);
+  const thinks = checkNeeds(model, call);
   const options = optionsOf(request);
   const held = await holdRunner(host, exchange, { model, options, keepAliveMs: request.keep_alive }, fault);
   try {
-    if (messages.length === 0) {
-      return sendWhole(exchange, voice, { ...emptyPiece(spelled), done: true, doneReason: "load" });
-    }
-    const stream = request.stream ?? true;
-    checkImages(model, messages, stream);
-    const prompt = renderChat(messages, tools, model.system);
-    if (request._debug_render_only) return sendDebug(exchange, spelled, prompt.text);
-    const answer = planAnswer({
-      model,
-      prompt: prompt.text,
-      prefill: prompt.prefill,
-      seed: options.seed,
-      thinks,
-      exactTokens: exactTokens(options),
-      maxTokens: call.maxTokens,
-      stop: options.stop,
-      fixedText: formatText(request.format, stream),
-      toolCall: calledTool(tools, messages),
-    });
-    await speak(exchange, held, {
-      spelled,
-      stream,
-      answer,
-      prompt: prompt.text,
-      promptTokens: Math.min(prompt.tokens, held.runner.contextLength),
-      topLogprobs: request.logprobs ? request.top_logprobs : undefined,
-      contextOf: undefined,
-      voice,
-      fault,
-      startedMs,
-    });
+    if (empty) return sendEmpty(exchange, call, "load");
+    const prompt = renderChat(request.messages ?? [], request.tools ?? [], model.system);
+    if (request._debug_render_only) return sendDebug(exchange, request.model, prompt.text);
+    await speak(exchange, held, { ...jobFor(call, { model, options, thinks, prompt }), fault, startedMs });
   } finally {
     held.release();
   }
+}
+
+function sendEmpty(exchange: Exchange, { request, voice }: ChatCall, doneReason: "load" | "unload"): void {
+  exchange.reply.whole(200, voice.wholeType, voice.whole({ ...emptyPiece(request.model), done: true, doneReason }));
+}
+
+type Prepared = {
+  readonly model: StoredModel;
+  readonly options: ModelOptions;
+  readonly thinks: boolean;
+  readonly prompt: RenderedPrompt;
+};
+
+function jobFor(call: ChatCall, prepared: Prepared): Omit<Job, "fault" | "startedMs"> {
+  const { request, voice } = call;
+  const { model, options, thinks, prompt } = prepared;
+  const messages = request.messages ?? [];
+  const stream = request.stream ?? true;
+  checkImages(model, messages, stream);
+  const answer = planAnswer({
+    model,
+    prompt: prompt.text,
+    prefill: prompt.prefill,
+    seed: options.seed,
+    thinks,
+    exactTokens: exactTokens(options),
+    maxTokens: call.maxTokens,
+    stop: options.stop,
+    fixedText: formatText(request.format, stream),
+    toolCall: calledTool(request.tools ?? [], messages),
+  });
+  return {
+    spelled: request.model,
+    stream,
+    answer,
+    prompt: prompt.text,
+    promptTokens: prompt.tokens,
+    topLogprobs: request.logprobs ? request.top_logprobs : undefined,
+    contextOf: undefined,
+    voice,
+  };
 }
 
 function findModel(host: Host, request: ChatRequest): StoredModel {
@@ -88,14 +102,14 @@ function findModel(host: Host, request: ChatRequest): StoredModel {
 }
 
 /** Refuses what the model cannot do; says whether it thinks. */
-function checkNeeds(model: StoredModel, call: ChatCall, tools: readonly Tool[]): boolean {
+function checkNeeds(model: StoredModel, call: ChatCall): boolean {
   const { request } = call;
   const canThink = model.capabilities.includes("thinking");
   const wantsThinking = request.think !== null && request.think !== false;
   if (!canThink && wantsThinking && !call.relaxThinking) {
     throw new Refusal(400, `${JSON.stringify(request.model)} does not support thinking`);
   }
-  const needs: Capability[] = tools.length > 0 ? ["completion", "tools"] : ["completion"];
+  const needs: Capability[] = (request.tools ?? []).length > 0 ? ["completion", "tools"] : ["completion"];
   requireCapabilities(model, request.model, needs, "chat");
   return canThink && request.think !== false;
 }
@@ -151,10 +165,6 @@ function calledTool(
   const { name, parameters } = tool.function;
   const schema = { type: "object", $defs: parameters.$defs, properties: parameters.properties ?? {} };
   return { name, arguments: valueForSchema(schema, "honey") };
-}
-
-function sendWhole(exchange: Exchange, voice: Voice, piece: Piece): void {
-  exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
 }
 
 function sendDebug(exchange: Exchange, model: string, rendered: string): void {

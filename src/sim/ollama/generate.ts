@@ -1,7 +1,9 @@
 // /api/generate, and what /v1/completions makes of it.
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
+import type { Job } from "./inference.ts";
 import type { Capability } from "./model.ts";
+import type { ModelOptions } from "./model-options.ts";
 import type { GenerateRequest } from "./native-requests.ts";
 import type { StoredModel } from "./store.ts";
 import type { Voice } from "./voice.ts";
@@ -24,16 +26,14 @@ export type GenerateCall = {
 /** Answers a generate request that has been decoded. */
 export async function answerGenerate(host: Host, exchange: Exchange, call: GenerateCall): Promise<void> {
   const startedMs = performance.now();
-  const { request, voice } = call;
-  const spelled = request.model;
+  const { request } = call;
   const model = findModel(host, request);
-  const fault = exchange.takeFault(spelled);
+  const fault = exchange.takeFault(request.model);
   if (await strikeEarly(exchange, fault)) return;
 
   if (request.prompt === "" && request.keep_alive === 0) {
     host.scheduler.expire(model);
-    const piece = { ...emptyPiece(spelled), done: true, doneReason: "unload" };
-    return exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
+    return sendEmpty(exchange, call, "unload");
   }
   if (request.raw && (request.template !== "" || request.system !== "" || (request.context ?? []).length > 0)) {
     throw new Refusal(400, "raw mode does not support template, system, or context");
@@ -42,42 +42,53 @@ export async function answerGenerate(host: Host, exchange: Exchange, call: Gener
   const options = optionsOf(request);
   const held = await holdRunner(host, exchange, { model, options, keepAliveMs: request.keep_alive }, fault);
   try {
-    if (request.prompt === "") {
-      const piece = { ...emptyPiece(spelled), done: true, doneReason: "load" };
-      return exchange.reply.whole(200, voice.wholeType, voice.whole(piece));
-    }
-    const stream = request.stream ?? true;
-    checkImages(model, [request], stream);
+    if (request.prompt === "") return sendEmpty(exchange, call, "load");
     const prompt = renderPrompt(request, model);
-    if (request._debug_render_only) return sendDebug(exchange, spelled, prompt);
-    const answer = planAnswer({
-      model,
-      prompt,
-      prefill: "",
-      seed: options.seed,
-      thinks,
-      exactTokens: exactTokens(options),
-      maxTokens: call.maxTokens,
-      stop: options.stop,
-      fixedText: formatText(request.format, stream),
-      toolCall: undefined,
-    });
-    const promptTokens = countTokens(prompt) + (request.images?.length ?? 0) * TOKENS_PER_IMAGE;
-    await speak(exchange, held, {
-      spelled,
-      stream,
-      answer,
-      prompt,
-      promptTokens: Math.min(promptTokens, held.runner.contextLength),
-      topLogprobs: request.logprobs ? request.top_logprobs : undefined,
-      contextOf: request.raw ? undefined : (said) => encodeTokens(prompt + said),
-      voice,
-      fault,
-      startedMs,
-    });
+    if (request._debug_render_only) return sendDebug(exchange, request.model, prompt);
+    await speak(exchange, held, { ...jobFor(call, { model, options, thinks, prompt }), fault, startedMs });
   } finally {
     held.release();
   }
+}
+
+function sendEmpty(exchange: Exchange, { request, voice }: GenerateCall, doneReason: "load" | "unload"): void {
+  exchange.reply.whole(200, voice.wholeType, voice.whole({ ...emptyPiece(request.model), done: true, doneReason }));
+}
+
+type Prepared = {
+  readonly model: StoredModel;
+  readonly options: ModelOptions;
+  readonly thinks: boolean;
+  readonly prompt: string;
+};
+
+function jobFor(call: GenerateCall, prepared: Prepared): Omit<Job, "fault" | "startedMs"> {
+  const { request, voice } = call;
+  const { model, options, thinks, prompt } = prepared;
+  const stream = request.stream ?? true;
+  checkImages(model, [request], stream);
+  const answer = planAnswer({
+    model,
+    prompt,
+    prefill: "",
+    seed: options.seed,
+    thinks,
+    exactTokens: exactTokens(options),
+    maxTokens: call.maxTokens,
+    stop: options.stop,
+    fixedText: formatText(request.format, stream),
+    toolCall: undefined,
+  });
+  return {
+    spelled: request.model,
+    stream,
+    answer,
+    prompt,
+    promptTokens: countTokens(prompt) + (request.images?.length ?? 0) * TOKENS_PER_IMAGE,
+    topLogprobs: request.logprobs ? request.top_logprobs : undefined,
+    contextOf: request.raw ? undefined : (said) => encodeTokens(prompt + said),
+    voice,
+  };
 }
 
 function findModel(host: Host, request: GenerateRequest): StoredModel {

@@ -17,14 +17,15 @@ export function goJson(value: unknown): string {
 
 /** json.Marshal of a map: keys in order of their bytes, at every depth. */
 export function goSortedJson(value: unknown): string {
-  return goJson(sorted(value));
+  return goJson(sortKeys(value));
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+/** The same value with the keys of all its objects in order. */
+export function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sortKeys(item)]));
 }
 
 /** Go's %q for the texts that stand in Ollama's errors. */

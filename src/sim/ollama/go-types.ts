@@ -134,20 +134,14 @@ export const goAny: GoType<unknown> = {
 };
 
 function toPlain(node: GoNode, state: Decoding): unknown {
-  switch (node.kind) {
-    case "null":
-      return null;
-    case "bool":
-    case "string":
-      return node.value;
-    case "number":
-      if (!Number.isFinite(Number(node.text))) state.mismatch(`number ${node.text}`, "float64");
-      return Number(node.text);
-    case "array":
-      return node.items.map((item) => toPlain(item, state));
-    case "object":
-      return Object.fromEntries(node.entries.map(([key, value]) => [key, toPlain(value, state)]));
+  if (node.kind === "null") return null;
+  if (node.kind === "array") return node.items.map((item) => toPlain(item, state));
+  if (node.kind === "object") {
+    return Object.fromEntries(node.entries.map(([key, value]) => [key, toPlain(value, state)]));
   }
+  if (node.kind !== "number") return node.value;
+  if (!Number.isFinite(Number(node.text))) state.mismatch(`number ${node.text}`, "float64");
+  return Number(node.text);
 }
 
 /** json.RawMessage: kept, not looked into. */

@@ -13,7 +13,7 @@ import { parseModelName } from "../../wire/model-name.ts";
 import { logprobOf } from "./logprobs.ts";
 import { Canceled } from "./pause.ts";
 import { Refusal } from "./refusal.ts";
-import { elapsedNs } from "./runner.ts";
+import { RunnerCrashed, elapsedNs } from "./runner.ts";
 import { LoadFailed, QueueFull } from "./scheduler.ts";
 import { emptyPiece, preciseNow } from "./voice.ts";
 
@@ -121,12 +121,13 @@ export type Job = {
 /** Lets the runner say the answer, and writes it as it comes or whole. */
 export async function speak(exchange: Exchange, held: HeldRunner, job: Job): Promise<void> {
   if (job.fault?.kind === "frames" && job.fault.frames === "error_first") return sayOnlyError(exchange, job);
-  const speaker = new Speaker(exchange, job);
+  const promptTokens = Math.min(job.promptTokens, held.runner.contextLength);
+  const speaker = new Speaker(exchange, { ...job, promptTokens });
   let times: GenerationTimes;
   try {
     times = await held.runner.generate({
       prompt: job.prompt,
-      promptTokens: job.promptTokens,
+      promptTokens,
       answer: job.answer,
       decodeTokensPerSecond: job.fault?.kind === "slow" ? job.fault.tokensPerSecond : undefined,
       signal: exchange.signal,
@@ -144,10 +145,6 @@ function sayOnlyError(exchange: Exchange, job: Job): void {
   exchange.reply.begin(job.voice.streamType);
   for (const record of job.voice.crashed(CRASH_MESSAGE)) void exchange.reply.record(record);
   exchange.reply.end();
-}
-
-class RunnerCrashed extends Error {
-  override name = "RunnerCrashed";
 }
 
 class Speaker {

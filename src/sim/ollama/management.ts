@@ -98,8 +98,11 @@ export function handleRecommendations(_host: Host, exchange: Exchange): void {
 
 /** GET /v1/models/:model */
 export function handleRetrieve(host: Host, exchange: Exchange): void {
-  const model = findShown(host, exchange.param);
   const parsed = parseModelName(exchange.param);
+  if (parsed.ok && parsed.value.source === "cloud") {
+    return sendError(exchange, 403, "ollama cloud is disabled: remote model details are unavailable");
+  }
+  const model = findShown(host, exchange.param);
   const body = {
     id: exchange.param,
     object: "model",

@@ -52,13 +52,14 @@ function hostWithoutPort(host: string): string {
   return parts?.[1] ?? parts?.[2] ?? host;
 }
 
+// Loopback, private and unspecified addresses: Go's IsLoopback, IsPrivate, IsUnspecified.
+const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+const PRIVATE_IPV4 = /^(?:127|10)\.|^172\.(?:1[6-9]|2\d|3[01])\.|^192\.168\.|^0\.0\.0\.0$/;
+const PRIVATE_IPV6 = /^(?:::1?|f[cd][0-9a-f]{2}:.*)$/i;
+
 function isPrivateAddress(name: string): boolean {
-  if (name === "::1" || name === "::" || /^f[cd][0-9a-f]{2}:/i.test(name)) return true;
-  const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(name)?.slice(1).map(Number);
-  if (octets === undefined || octets.some((octet) => octet > 255)) return false;
-  const [first = 0, second = 0] = octets;
-  if (first === 127 || first === 10 || name === "0.0.0.0") return true;
-  return (first === 172 && second >= 16 && second <= 31) || (first === 192 && second === 168);
+  if (!IPV4.test(name)) return PRIVATE_IPV6.test(name);
+  return PRIVATE_IPV4.test(name) && name.split(".").every((octet) => Number(octet) <= 255);
 }
 
 function isLocalName(name: string): boolean {

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import type { Journal, ReceivedRequest } from "./journal.ts";
-import type { Dialect, Route } from "./routes.ts";
+import type { Dialect, Methods, Route } from "./routes.ts";
 import { anthropicFailure } from "./voice-anthropic.ts";
 import { strikeEarly } from "./inference.ts";
 import { gateRequest } from "./origin-gate.ts";
@@ -100,12 +100,12 @@ type Located = {
   readonly path: string;
   readonly param: string;
   /** What the path knows; undefined where there is no such path. */
-  readonly methods: ReturnType<typeof ROUTES.get>;
+  readonly methods: Methods | undefined;
 };
 
 /** Finds the route; undefined when the answer is a redirect or a page of Go's own and has been given. */
 function locate(request: IncomingMessage, reply: Reply): Located | undefined {
-  const [rawPath = "", query] = splitOnce(request.url ?? "/", "?");
+  const [rawPath, query] = splitOnce(request.url ?? "/", "?");
   const path = decodePath(rawPath);
   if (path === undefined) {
     reply.whole(400, "text/plain; charset=utf-8", "400 Bad Request");
@@ -119,17 +119,21 @@ function locate(request: IncomingMessage, reply: Reply): Located | undefined {
     return undefined;
   }
   const { methods, param } = methodsFor(path);
-  const route = methods?.[request.method as "GET"];
-  if (route === undefined && path !== "/") {
-    const other = path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
-    if (ROUTES.get(other)?.[request.method as "GET"] !== undefined) {
-      return redirect(request, reply, { status: request.method === "GET" ? 301 : 307, to: other + suffix });
-    }
-  }
-  return { route, path, param, methods };
+  const route = methods?.[request.method as keyof Methods];
+  if (route !== undefined || !hasSlashTwin(path, request.method)) return { route, path, param, methods };
+  return redirect(request, reply, { status: request.method === "GET" ? 301 : 307, to: slashTwin(path) + suffix });
 }
 
-function methodsFor(path: string): { methods: ReturnType<typeof ROUTES.get>; param: string } {
+/** The same path with or without its last slash: gin redirects to the one that has a handler. */
+function slashTwin(path: string): string {
+  return path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
+}
+
+function hasSlashTwin(path: string, method: string | undefined): boolean {
+  return path !== "/" && ROUTES.get(slashTwin(path))?.[method as keyof Methods] !== undefined;
+}
+
+function methodsFor(path: string): { methods: Methods | undefined; param: string } {
   const methods = ROUTES.get(path);
   if (methods !== undefined) return { methods, param: "" };
   const slash = path.lastIndexOf("/");

@@ -35,7 +35,7 @@ export type Route = {
   readonly handle: (host: Host, exchange: Exchange) => void | Promise<void>;
 };
 
-type Methods = Readonly<Partial<Record<"HEAD" | "GET" | "POST" | "DELETE", Route>>>;
+export type Methods = Readonly<Partial<Record<"HEAD" | "GET" | "POST" | "DELETE", Route>>>;
 
 function route(handle: Route["handle"], more: Partial<Route> = {}): Route {
   return { dialect: "native", inference: false, streamsBody: false, handle, ...more };

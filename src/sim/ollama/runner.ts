@@ -34,6 +34,11 @@ export type GenerationTimes = { readonly promptEvalNs: number; readonly evalNs: 
 // Without a pace there is nothing to wait for: let others have the thread every so often.
 const TOKENS_PER_TURN = 256;
 
+/** The runner's process has died, and everybody who waits for it with it. */
+export class RunnerCrashed extends Error {
+  override name = "RunnerCrashed";
+}
+
 export class Runner {
   readonly model: SimulatedModel;
   readonly options: RunnerOptions;
@@ -44,6 +49,8 @@ export class Runner {
   /** Epoch ms; Infinity for ever. */
   expiresAt: number;
   expiry: NodeJS.Timeout | undefined;
+  /** It has died: who holds it fails, and the next request loads the model anew. */
+  dead = false;
   private readonly places: Places;
   private readonly cache: PromptCache;
   private readonly gauges: Gauges;
@@ -80,6 +87,7 @@ export class Runner {
     }
     this.gauges.begin();
     try {
+      if (this.dead) throw new RunnerCrashed();
       return await work();
     } finally {
       this.gauges.end();
@@ -97,6 +105,9 @@ export class Runner {
       let said = 0;
       try {
         said = await this.decode(generation, decodeStarted);
+      } catch (error) {
+        if (error instanceof RunnerCrashed) this.dead = true;
+        throw error;
       } finally {
         finish(said);
       }
@@ -132,6 +143,7 @@ export class Runner {
       const wait = rate === Number.POSITIVE_INFINITY ? undefined : pause(dueMs - performance.now(), signal);
       if (wait !== undefined) await wait;
       else if (position % TOKENS_PER_TURN === TOKENS_PER_TURN - 1) await nextTurn(signal);
+      if (this.dead) throw new RunnerCrashed();
       const heard = generation.onToken(answer.token(position), position);
       if (heard !== undefined) await heard;
       if (signal.aborted) throw new Canceled();

@@ -40,6 +40,9 @@ export class LoadFailed extends Error {
 
 type Pending = { readonly request: RunnerRequest; readonly settle: PromiseWithResolvers<Runner> };
 
+// Ollama's own default.
+const DEFAULT_BATCH = 512;
+
 // setTimeout takes no more than 2^31-1 ms.
 const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -221,16 +224,11 @@ export class Scheduler {
 /** What is automatic on the new side (unset, or num_gpu -1) never reloads. */
 function needsReload(runner: Runner, wanted: RunnerOptions): boolean {
   const loaded = runner.options;
-  if (wanted.num_ctx !== undefined && Math.min(wanted.num_ctx, runner.model.contextLength) !== runner.contextLength) {
-    return true;
-  }
-  return (
-    (wanted.num_batch !== undefined && wanted.num_batch !== (loaded.num_batch ?? 512)) ||
-    (wanted.num_gpu !== undefined && wanted.num_gpu >= 0 && wanted.num_gpu !== loaded.num_gpu) ||
-    wanted.main_gpu !== loaded.main_gpu ||
-    wanted.use_mmap !== loaded.use_mmap ||
-    (wanted.num_thread ?? 0) !== (loaded.num_thread ?? 0) ||
-    (wanted.draft_num_predict ?? 0) !== (loaded.draft_num_predict ?? 0) ||
-    wanted.shift !== loaded.shift
-  );
+  const { num_ctx: context, num_gpu: layers } = wanted;
+  if (runner.dead || wanted.shift !== loaded.shift) return true;
+  if (context !== undefined && Math.min(context, runner.model.contextLength) !== runner.contextLength) return true;
+  if (layers !== undefined && layers >= 0 && layers !== loaded.num_gpu) return true;
+  if (wanted.num_batch !== undefined && wanted.num_batch !== (loaded.num_batch ?? DEFAULT_BATCH)) return true;
+  const always = ["main_gpu", "use_mmap", "num_thread", "draft_num_predict"] as const;
+  return always.some((key) => wanted[key] !== loaded[key]);
 }

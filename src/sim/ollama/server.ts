@@ -58,38 +58,26 @@ export type SimulatedOllama = {
 
 /** Starts a simulated Ollama and waits until it listens. */
 export async function startSimulatedOllama(options: SimulatedOllamaOptions): Promise<SimulatedOllama> {
+  const given = { ...DEFAULTS, ...options };
   const gauges = new Gauges();
-  const journal = new Journal(options.keepRequests ?? 10_000);
+  const journal = new Journal(given.keepRequests);
   const host: Host = {
-    version: options.version ?? "0.33.0",
-    store: new ModelStore(options.models),
-    scheduler: new Scheduler(
-      {
-        slots: options.slots ?? 1,
-        maxLoadedModels: options.maxLoadedModels ?? 3,
-        maxQueue: options.maxQueue ?? 512,
-        defaultContextLength: options.defaultContextLength ?? 4096,
-        keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS,
-        // 8 GiB at 128 KiB a token.
-        hostCacheTokens: options.hostCacheTokens ?? 65_536,
-        unloadMs: options.unloadMs ?? 0,
-      },
-      gauges,
-    ),
+    version: given.version,
+    store: new ModelStore(given.models),
+    scheduler: new Scheduler(given, gauges),
     faults: new Faults(),
     gauges,
-    registry: options.registry ?? [],
-    pullBytesPerSecond: options.pullBytesPerSecond ?? Number.POSITIVE_INFINITY,
+    registry: given.registry,
+    pullBytesPerSecond: given.pullBytesPerSecond,
   };
   // Go's server has none of Node's time limits and takes headers of a megabyte.
   const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0, maxHeaderSize: 1 << 20 });
   server.on("request", (request, response) => void handleRequest(host, journal, request, response));
 
-  const hostname = options.hostname ?? "127.0.0.1";
-  await listen(server, hostname, options.port ?? 0);
+  await listen(server, given.hostname, given.port);
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://${hostname}:${port}`,
+    url: `http://${given.hostname}:${port}`,
     port,
     requests: journal.requests,
     gauges: () => gauges.read(),
@@ -99,7 +87,7 @@ export async function startSimulatedOllama(options: SimulatedOllamaOptions): Pro
     },
     clearFaults: async () => {
       host.faults.clear();
-      if (!server.listening) await listen(server, hostname, port);
+      if (!server.listening) await listen(server, given.hostname, port);
     },
     models: () => host.store.list(),
     close: async () => {
@@ -108,6 +96,23 @@ export async function startSimulatedOllama(options: SimulatedOllamaOptions): Pro
     },
   };
 }
+
+const DEFAULTS = {
+  port: 0,
+  hostname: "127.0.0.1",
+  version: "0.33.0",
+  slots: 1,
+  maxLoadedModels: 3,
+  maxQueue: 512,
+  defaultContextLength: 4096,
+  keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
+  // 8 GiB at 128 KiB a token.
+  hostCacheTokens: 65_536,
+  unloadMs: 0,
+  registry: [],
+  pullBytesPerSecond: Number.POSITIVE_INFINITY,
+  keepRequests: 10_000,
+};
 
 async function listen(server: Server, hostname: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {

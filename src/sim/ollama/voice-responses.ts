@@ -1,7 +1,7 @@
 // The words of /v1/responses, as Ollama makes them out of its own records.
 import type { ResponsesRequest } from "./responses-requests.ts";
 import type { Piece, ToolCallPiece, Voice } from "./voice.ts";
-import { goJson, goSortedJson } from "./go-json.ts";
+import { goJson, goSortedJson, sortKeys } from "./go-json.ts";
 import { EVENT_STREAM, openaiFailure } from "./voice-openai.ts";
 
 type Event = { readonly type: string; readonly data: Record<string, unknown> };
@@ -208,7 +208,8 @@ function responseObject(request: ResponsesRequest, filled: Filled): Record<strin
       name,
       description,
       strict,
-      parameters,
+      // A Go map: its keys come sorted.
+      parameters: sortKeys(parameters),
     })),
     tool_choice: "auto",
     truncation: request.truncation ?? "disabled",
