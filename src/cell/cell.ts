@@ -1,0 +1,172 @@
+// The Durable Object around the pure fleet: turns RPC verbs into events, effects into answers. It decides nothing.
+import { DurableObject } from "cloudflare:workers";
+import { catalog } from "../core/catalog.ts";
+import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
+import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
+import type { CatalogView, CellRpc, FailedAttempt, HeartbeatVerdict, JoinVerdict } from "../wire/cell-rpc.ts";
+import type { FleetView } from "../wire/fleet-view.ts";
+import type { Heartbeat, Order } from "../wire/heartbeat.ts";
+import type { HostRegistration, PublicKey } from "../wire/host.ts";
+import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
+import { parseModelName } from "../wire/model-name.ts";
+import { readSettings } from "../wire/settings.ts";
+import type { Settings } from "../wire/settings.ts";
+import { HostStore } from "./host-store.ts";
+
+/** Longest lease: a request that runs longer is given up, 30 min. */
+const LEASE_DEADLINE_MS = 30 * 60_000;
+/** After a lost memory, how long requests wait for the first heartbeats: one interval of 5 s and a second to spare. */
+const WARM_UP_MS = 6_000;
+
+export class Cell extends DurableObject implements CellRpc {
+  readonly #settings: Settings;
+  readonly #store: HostStore;
+  readonly #hosts = new Map<string, HostRegistration>();
+  readonly #fleet: Fleet;
+  readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
+  readonly #orders = new Map<string, Order[]>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ctx: DurableObjectState, env: Record<string, unknown>) {
+    super(ctx, env);
+    const settings = readSettings(env);
+    if (!settings.ok) throw new Error(settings.error);
+    this.#settings = settings.value;
+    this.#store = new HostStore(ctx.storage.sql);
+    this.#fleet = createFleet(
+      {
+        maxInstances: this.#settings.MAX_INSTANCES,
+        queueTimeoutMs: this.#settings.QUEUE_TIMEOUT,
+        queueLimit: this.#settings.QUEUE_LIMIT,
+        heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
+        policy: this.#settings.LOAD_BALANCING_STRATEGY,
+        leaseDeadlineMs: LEASE_DEADLINE_MS,
+        warmUpMs: WARM_UP_MS,
+      },
+      Date.now(),
+    );
+    for (const registration of this.#store.readAll()) this.#register(registration);
+  }
+
+  async acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer> {
+    if (previous !== undefined) this.#apply({ type: "settle", ...previous });
+    return await new Promise((resolve) => {
+      this.#waiting.set(request.requestId, resolve);
+      this.#apply({ type: "acquire", request, leaseId: crypto.randomUUID() });
+    });
+  }
+
+  async settleLease(leaseId: string, outcome: Outcome): Promise<void> {
+    this.#apply({ type: "settle", leaseId, outcome });
+  }
+
+  async cancelRequest(requestId: string): Promise<void> {
+    this.#apply({ type: "cancel", requestId });
+  }
+
+  async recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict> {
+    const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat) });
+    for (const effect of effects) {
+      if (effect.type === "heartbeat-refused") return { ok: false, code: effect.code };
+      if (effect.type !== "heartbeat-accepted") continue;
+      const orders = this.#orders.get(hostId) ?? [];
+      this.#orders.delete(hostId);
+      const intervalMs = this.#settings.HEARTBEAT_INTERVAL;
+      return { ok: true, answer: { intervalMs, edgeTimeMs: Date.now(), resync: effect.resync, orders } };
+    }
+    return { ok: false, code: "unknown_host" };
+  }
+
+  async joinHost(registration: HostRegistration, joinTokenId: string): Promise<JoinVerdict> {
+    if (!canRegister(this.#fleet, registration.id)) return { ok: false, code: "too_many_hosts" };
+    if (!this.#store.useJoinToken(joinTokenId, Date.now())) return { ok: false, code: "conflict" };
+    this.#store.write(registration);
+    this.#register(registration);
+    return { ok: true };
+  }
+
+  async readHostKey(hostId: string): Promise<PublicKey | undefined> {
+    return this.#hosts.get(hostId)?.signingKey;
+  }
+
+  async removeHost(hostId: string): Promise<boolean> {
+    if (!this.#hosts.delete(hostId)) return false;
+    this.#store.remove(hostId);
+    this.#apply({ type: "host-removed", hostId });
+    return true;
+  }
+
+  async drainHost(hostId: string, drained: boolean): Promise<boolean> {
+    const registration = this.#hosts.get(hostId);
+    if (registration === undefined) return false;
+    const changed = { ...registration, drained };
+    this.#store.write(changed);
+    this.#hosts.set(hostId, changed);
+    this.#apply({ type: "host-drained", hostId, drained });
+    return true;
+  }
+
+  async readCatalog(): Promise<CatalogView> {
+    this.#apply({ type: "tick" });
+    return catalog(this.#fleet, Date.now());
+  }
+
+  async readFleet(): Promise<FleetView> {
+    this.#apply({ type: "tick" });
+    return viewFleet(this.#fleet, Date.now());
+  }
+
+  #register(registration: HostRegistration): void {
+    this.#hosts.set(registration.id, registration);
+    this.#apply({ type: "host-registered", registration });
+  }
+
+  #apply(event: FleetEvent): readonly Effect[] {
+    const effects = step(this.#fleet, event, { now: Date.now(), random: Math.random });
+    for (const effect of effects) this.#carryOut(effect);
+    this.#rearm();
+    return effects;
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case "granted":
+        this.#answer(effect.requestId, { ok: true, grant: effect.grant });
+        break;
+      case "refused":
+        this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
+        break;
+      case "order":
+        this.#orders.set(effect.hostId, [...(this.#orders.get(effect.hostId) ?? []), effect.order]);
+        break;
+      case "heartbeat-accepted":
+      case "heartbeat-refused":
+        break;
+    }
+  }
+
+  #answer(requestId: string, answer: AcquireAnswer): void {
+    this.#waiting.get(requestId)?.(answer);
+    this.#waiting.delete(requestId);
+  }
+
+  /** A timer only while somebody waits: the fleet expires the rest by itself at the next event, and an idle cell may sleep. */
+  #rearm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#waiting.size === 0) return;
+    const wakeAt = nextWakeAt(this.#fleet);
+    if (wakeAt === undefined) return;
+    this.#timer = setTimeout(() => this.#apply({ type: "tick" }), Math.max(1, wakeAt - Date.now()));
+  }
+}
+
+/** Gives each model its canonical key; what has no valid name cannot be asked for and is left out. */
+function withKeys(beat: Heartbeat): FleetBeat {
+  const keyed = <Row extends { name: string }>(rows: readonly Row[]) =>
+    rows.flatMap((row) => {
+      const name = parseModelName(row.name);
+      return name.ok ? [{ ...row, key: name.value.canonical }] : [];
+    });
+  return { ...beat, models: keyed(beat.models), running: keyed(beat.running) };
+}

@@ -1,0 +1,54 @@
+// What the Worker is given from outside, and what one isolate prepares from it once.
+import type { HiveKeys } from "../auth/keys.ts";
+import { importHiveKeys } from "../auth/keys.ts";
+import type { CellRpc } from "../wire/cell-rpc.ts";
+import type { Principal } from "../wire/lease.ts";
+import { readSettings } from "../wire/settings.ts";
+import type { Settings } from "../wire/settings.ts";
+
+export interface Env {
+  readonly CELL: DurableObjectNamespace;
+  readonly HIVE_KEYS?: string;
+  readonly [name: string]: unknown;
+}
+
+/** A client or an operator, as its verified token says. */
+export interface Caller {
+  readonly role: "client" | "admin";
+  readonly principal: Principal;
+  readonly models: readonly string[];
+  readonly scopes: readonly string[];
+}
+
+export interface Prepared {
+  readonly settings: Settings;
+  readonly keys: HiveKeys;
+}
+
+export interface HonoEnv {
+  Bindings: Env;
+  Variables: { prepared: Prepared; requestId: string; caller: Caller };
+}
+
+let prepared: { readonly env: Env; readonly value: Promise<Prepared> } | undefined;
+
+/** Settings and keys of this isolate, read once. Rejects with the name of the bad variable, never with its value. */
+export function prepare(env: Env): Promise<Prepared> {
+  if (prepared?.env !== env) prepared = { env, value: readEnvironment(env) };
+  return prepared.value;
+}
+
+async function readEnvironment(env: Env): Promise<Prepared> {
+  const settings = readSettings(env);
+  if (!settings.ok) throw new Error(settings.error);
+  if (env.HIVE_KEYS === undefined || env.HIVE_KEYS === "") throw new Error("HIVE_KEYS: missing; run `npx hive init`");
+  const keys = await importHiveKeys(env.HIVE_KEYS);
+  if (!keys.ok) throw new Error(`HIVE_KEYS: ${keys.error}`);
+  return { settings: settings.value, keys: keys.value };
+}
+
+/** The cell that serves this edge; a new stub per use, for a stub is broken after an infrastructure error. */
+export function cellOf(env: Env): CellRpc {
+  // The namespace is declared without its class (the edge knows the cell by its verbs alone), hence the one cast.
+  return env.CELL.getByName("cell:default:any") as DurableObjectStub & CellRpc;
+}

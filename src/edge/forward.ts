@@ -1,0 +1,99 @@
+// One attempt: sends the request to the granted host's agent over the framed leg and waits for the head line.
+import { deriveLegKey, signLegToken } from "../auth/leg-token.ts";
+import type { Grant, Outcome } from "../wire/lease.ts";
+import { LEG_CONTENT_TYPE, LEG_TOKEN_HEADER } from "../wire/leg.ts";
+import type { Result } from "../wire/result.ts";
+import type { Prepared } from "./env.ts";
+import { readLegHead } from "./leg-head.ts";
+import type { OpenLeg } from "./leg-head.ts";
+
+/** A large body needs time to arrive before an agent can accept it: allow for 4 MB/s on top of TIMEOUT. */
+const UPLOAD_BYTES_PER_MS = 4_000;
+
+export interface Forwarded {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly bodySha256: string;
+  readonly contentType: string;
+  readonly userAgent: string | null;
+  readonly modelKey?: string | undefined;
+}
+
+const legKeys = new Map<string, Promise<CryptoKey>>();
+
+/** Opens the leg, or says how the attempt ended, in the terms in which the cell wants it settled. */
+export async function openLeg(prepared: Prepared, grant: Grant, request: Forwarded): Promise<Result<OpenLeg, Outcome>> {
+  const abort = new AbortController();
+  const limitMs = prepared.settings.TIMEOUT + request.body.byteLength / UPLOAD_BYTES_PER_MS;
+  const timer = setTimeout(() => abort.abort(), limitMs);
+  try {
+    const response = await fetch(grant.hostUrl + request.path, {
+      method: "POST",
+      headers: await legHeaders(prepared, grant, request),
+      body: request.body,
+      redirect: "manual",
+      signal: abort.signal,
+    });
+    clearTimeout(timer);
+    return await judge(response);
+  } catch {
+    return failed(abort.signal.aborted ? "did not accept in time" : "refused the connection");
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function judge(response: Response): Promise<Result<OpenLeg, Outcome>> {
+  if (response.status === 421 || response.status === 503) {
+    await response.body?.cancel();
+    return { ok: false, error: { type: "host-refused", reason: `answered ${response.status}` } };
+  }
+  if (response.status !== 200 || response.body === null || response.headers.get("content-type") !== LEG_CONTENT_TYPE) {
+    await response.body?.cancel();
+    return failed(`answered ${response.status} where the leg was expected`);
+  }
+  const leg = await readLegHead(response.body);
+  if (!leg.ok) return failed(leg.error);
+  return leg.value.head.failure === undefined ? leg : failed(leg.value.head.failure);
+}
+
+function failed(reason: string): Result<never, Outcome> {
+  return { ok: false, error: { type: "host-failed", reason } };
+}
+
+/** Built from an allowlist, never copied from the client. */
+async function legHeaders(prepared: Prepared, grant: Grant, request: Forwarded): Promise<Record<string, string>> {
+  const token = await signLegToken(await legKeyOf(prepared, grant), {
+    issuer: prepared.settings.HIVE_ISSUER,
+    now: Date.now(),
+    hostId: grant.hostId,
+    runId: grant.runId,
+    leaseId: grant.leaseId,
+    attempt: grant.attempt,
+    method: request.method,
+    path: request.path,
+    bodySha256: request.bodySha256,
+    ...(request.modelKey === undefined ? {} : { model: request.modelKey }),
+    deadlineAt: grant.expiresAt,
+  });
+  return {
+    [LEG_TOKEN_HEADER]: token,
+    "content-type": request.contentType,
+    "accept-encoding": "identity",
+    "hive-request-id": request.requestId,
+    ...(request.userAgent === null ? {} : { "user-agent": request.userAgent }),
+  };
+}
+
+/** The key that edge and host share, derived once per host and isolate. */
+function legKeyOf(prepared: Prepared, grant: Grant): Promise<CryptoKey> {
+  const name = `${grant.hostId} ${grant.hostAgreementKey.x}`;
+  const known = legKeys.get(name);
+  if (known !== undefined) return known;
+  const derived = deriveLegKey(prepared.keys.leg.privateKey, grant.hostAgreementKey, grant.hostId);
+  if (legKeys.size >= 1_000) legKeys.clear();
+  legKeys.set(name, derived);
+  return derived;
+}

@@ -1,0 +1,100 @@
+// Parse once: what the edge must know of an inference body, read from byte ranges, without building the prompt's strings.
+import { goTypeWord, scanBody } from "../wire/json-scan.ts";
+import { readMessages } from "../wire/json-messages.ts";
+import { readJson, readScalar, readString } from "../wire/json-text.ts";
+import type { ScannedBody } from "../wire/json-scan.ts";
+import { parseModelName } from "../wire/model-name.ts";
+import type { ModelName } from "../wire/model-name.ts";
+import type { Result } from "../wire/result.ts";
+import type { Endpoint } from "./endpoints.ts";
+import type { RefusalText } from "./refuse.ts";
+
+export interface Inspected {
+  /** The model as the caller spelled it: what Ollama echoes. */
+  readonly spelled: string;
+  readonly model: ModelName;
+  readonly streaming: boolean;
+  readonly needs: readonly string[];
+  readonly runner: string;
+  readonly numCtx?: number | undefined;
+  readonly numPredict?: number | undefined;
+  readonly promptBytes: number;
+}
+
+/** Options that make Ollama reload a model when they differ from the loaded runner's (`api.Runner`). */
+const RUNNER_OPTIONS = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict"];
+
+/** Reads a body, or says what Ollama would say to it. */
+export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, RefusalText> {
+  if (bytes.byteLength === 0) return bad(endpoint.style === "ollama" ? "missing request body" : "EOF");
+  const scanned = scanBody(bytes);
+  if (!scanned.ok) {
+    const { code, message, jsonType } = scanned.error;
+    if (code === "syntax" && message === "EOF" && endpoint.style === "ollama") return bad("missing request body");
+    if (code === "not_object")
+      return bad(`json: cannot unmarshal ${goTypeWord(jsonType ?? "null")} into Go value of type ${endpoint.goStruct}`);
+    return code === "syntax" ? bad(message) : { ok: false, error: { code: "ambiguous_body", message } };
+  }
+  const { body } = scanned;
+  const spelled = readModelText(body, endpoint);
+  if (spelled === undefined || spelled === "") {
+    const { status, message } = endpoint.withoutModel;
+    return { ok: false, error: { code: "bad_request", status, message } };
+  }
+  const name = parseModelName(spelled);
+  if (!name.ok) return bad(name.error.message);
+  return { ok: true, value: describe(endpoint, body, spelled, name.value) };
+}
+
+function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model: ModelName): Inspected {
+  const stream = readScalar(body.bytes, body.members.get("stream"));
+  const numCtx = readNumber(body, "num_ctx");
+  return {
+    spelled,
+    model,
+    streaming:
+      typeof stream === "boolean" && endpoint.streamDefault !== undefined ? stream : endpoint.streamDefault === true,
+    needs: readNeeds(body),
+    runner: readRunner(body),
+    numCtx,
+    numPredict: readNumber(body, "num_predict"),
+    promptBytes: body.bytes.byteLength,
+  };
+}
+
+function readModelText(body: ScannedBody, endpoint: Endpoint): string | undefined {
+  const text = readString(body.bytes, body.members.get("model"));
+  if ((text === undefined || text === "") && endpoint.kind === "control")
+    return readString(body.bytes, body.members.get("name"));
+  return text;
+}
+
+function readNumber(body: ScannedBody, option: string): number | undefined {
+  const value = readScalar(body.bytes, body.options.get(option));
+  return typeof value === "number" ? value : undefined;
+}
+
+function readNeeds(body: ScannedBody): string[] {
+  const needs: string[] = [];
+  const tools = body.members.get("tools");
+  if (tools?.type === "array" && tools.end - tools.start > 2) needs.push("tools");
+  const images = body.members.get("images");
+  const messages = body.members.get("messages");
+  const inMessages =
+    messages?.type === "array" && readMessages(body.bytes, messages).some((message) => message.mediaCount > 0);
+  if (inMessages || (images?.type === "array" && images.end - images.start > 2)) needs.push("vision");
+  return needs;
+}
+
+function readRunner(body: ScannedBody): string {
+  const parts: string[] = [];
+  for (const option of RUNNER_OPTIONS) {
+    const span = body.options.get(option);
+    if (span !== undefined) parts.push(`${option}=${JSON.stringify(readJson(body.bytes, span))}`);
+  }
+  return parts.join(",");
+}
+
+function bad(message: string): Result<never, RefusalText> {
+  return { ok: false, error: { code: "bad_request", message } };
+}

@@ -1,0 +1,56 @@
+// Refusals in the shape of the API that was called: Ollama's, OpenAI's, or RFC 9457 problems for Hive's own routes.
+import { ERRORS } from "../wire/errors.ts";
+import type { ErrorCode } from "../wire/errors.ts";
+
+export type ApiStyle = "ollama" | "openai" | "hive";
+
+export interface RefusalText {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Overrides the status of the code, where Ollama's own status differs. */
+  readonly status?: number;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** The style of a path, before any route is known. */
+export function styleOf(path: string): ApiStyle {
+  if (path.startsWith("/hive/")) return "hive";
+  return path.startsWith("/v1/") ? "openai" : "ollama";
+}
+
+/** The JSON body of an error in the given style; also the payload of a stream's error record. */
+export function errorBody(style: ApiStyle, status: number, refusal: RefusalText): unknown {
+  switch (style) {
+    case "ollama":
+      return { error: refusal.message };
+    case "openai":
+      return { error: { message: refusal.message, type: openaiType(status), param: null, code: null } };
+    case "hive":
+      return {
+        type: "about:blank",
+        title: ERRORS[refusal.code].title,
+        status,
+        code: refusal.code,
+        detail: refusal.message,
+      };
+  }
+}
+
+/** A whole refusal. 429, 503 and 504 carry Retry-After in whole seconds, 1 to 120. */
+export function refuse(style: ApiStyle, refusal: RefusalText): Response {
+  const status = refusal.status ?? ERRORS[refusal.code].status;
+  const headers: Record<string, string> = {
+    "content-type": style === "hive" ? "application/problem+json" : "application/json; charset=utf-8",
+    "cache-control": "no-store",
+  };
+  if (status === 429 || status === 503 || status === 504) {
+    headers["retry-after"] = String(Math.min(120, Math.max(1, Math.ceil(refusal.retryAfterSeconds ?? 5))));
+  }
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  return new Response(JSON.stringify(errorBody(style, status, refusal)), { status, headers });
+}
+
+function openaiType(status: number): string {
+  if (status === 400) return "invalid_request_error";
+  return status === 404 ? "not_found_error" : "api_error";
+}

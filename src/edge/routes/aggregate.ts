@@ -1,0 +1,72 @@
+// What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
+import type { Context } from "hono";
+import type { CatalogView } from "../../wire/cell-rpc.ts";
+import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
+import { cellOf } from "../env.ts";
+import type { HonoEnv } from "../env.ts";
+
+/** What a fleet without any host heard yet claims to be: the version whose wire behaviour Hive follows. */
+const VERSION_UNKNOWN = "0.33.0";
+
+export async function listTags(c: Context<HonoEnv>): Promise<Response> {
+  const { models } = await visible(c);
+  return c.json({
+    models: models.map((model) => ({
+      name: model.name,
+      model: model.name,
+      modified_at: model.modifiedAt,
+      size: model.sizeBytes,
+      digest: model.digest,
+      details: model.details ?? {},
+      capabilities: model.capabilities,
+    })),
+  });
+}
+
+export async function listRunning(c: Context<HonoEnv>): Promise<Response> {
+  const { running } = await visible(c);
+  return c.json({
+    models: running.map((model) => ({
+      name: model.name,
+      model: model.name,
+      size: model.sizeBytes,
+      digest: model.digest,
+      details: model.details ?? {},
+      expires_at: model.expiresAt,
+      size_vram: model.sizeVramBytes,
+      context_length: model.contextLength,
+    })),
+  });
+}
+
+export async function showVersion(c: Context<HonoEnv>): Promise<Response> {
+  const { version } = await cellOf(c.env).readCatalog();
+  return c.json({ version: version === "" ? VERSION_UNKNOWN : version });
+}
+
+export async function listOpenAiModels(c: Context<HonoEnv>): Promise<Response> {
+  const { models } = await visible(c);
+  return c.json({
+    object: "list",
+    data: models.map((model) => {
+      const name = parseModelName(model.name);
+      const created = Math.floor(Date.parse(model.modifiedAt) / 1000);
+      return {
+        id: model.name,
+        object: "model",
+        created: Number.isFinite(created) ? created : 0,
+        owned_by: name.ok ? name.value.namespace : "library",
+      };
+    }),
+  });
+}
+
+/** Only what the caller may use exists for it. */
+async function visible(c: Context<HonoEnv>): Promise<CatalogView> {
+  const catalog = await cellOf(c.env).readCatalog();
+  const allowed = (row: { readonly name: string }) => {
+    const name = parseModelName(row.name);
+    return name.ok && matchesModelGlobs(name.value, c.var.caller.models);
+  };
+  return { ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) };
+}

@@ -1,0 +1,138 @@
+// Inference: every endpoint that runs a model, on the host that the cell chooses.
+import type { Context } from "hono";
+import { sha256Base64Url } from "../../auth/digest.ts";
+import { ERRORS } from "../../wire/errors.ts";
+import type { LeaseRequest, Refusal } from "../../wire/lease.ts";
+import { matchesModelGlobs } from "../../wire/model-name.ts";
+import { formatSize } from "../../wire/size.ts";
+import { readClientPath } from "../client-path.ts";
+import { ENDPOINTS } from "../endpoints.ts";
+import type { Endpoint } from "../endpoints.ts";
+import type { HonoEnv } from "../env.ts";
+import { inspect } from "../inspect.ts";
+import type { Inspected } from "../inspect.ts";
+import { readBody } from "../read-body.ts";
+import { refuse } from "../refuse.ts";
+import type { RefusalText } from "../refuse.ts";
+import { withLease } from "../with-lease.ts";
+import type { LeasedRequest } from "../with-lease.ts";
+
+/** Ollama's words for a full queue, kept because clients match on them. */
+const BUSY = "server busy, please try again.  maximum pending requests exceeded";
+
+/** Handles one endpoint of the table. */
+export function inference(endpoint: Endpoint) {
+  return async function serveInference(c: Context<HonoEnv>): Promise<Response> {
+    const body = await readBody(c.req.raw, c.var.prepared.settings.MAX_BODY);
+    if (!body.ok)
+      return refuse(endpoint.style, {
+        code: "too_large",
+        message: `request body larger than ${formatSize(c.var.prepared.settings.MAX_BODY)}`,
+      });
+    const inspected = inspect(endpoint, body.value);
+    if (!inspected.ok) return refuse(endpoint.style, inspected.error);
+    const barred = whyBarred(c, inspected.value);
+    if (barred !== undefined) return refuse(endpoint.style, barred);
+    const response = await withLease(c, await leased(c, endpoint, inspected.value, body.value));
+    return response;
+  };
+}
+
+function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | undefined {
+  const { caller, prepared } = c.var;
+  if (!matchesModelGlobs(inspected.model, caller.models)) {
+    return { code: "model_forbidden", message: `hive: this token may not use model '${inspected.spelled}'` };
+  }
+  if (inspected.model.source === "cloud" && !prepared.settings.ALLOW_CLOUD_MODELS) {
+    return {
+      code: "cloud_forbidden",
+      message: "hive: cloud models are off; they would leave the host (ALLOW_CLOUD_MODELS)",
+    };
+  }
+  if (pinOf(c) !== undefined && !mayPin(c))
+    return { code: "forbidden", message: "hive: this token may not choose a host" };
+  return undefined;
+}
+
+async function leased(
+  c: Context<HonoEnv>,
+  endpoint: Endpoint,
+  inspected: Inspected,
+  body: Uint8Array,
+): Promise<LeasedRequest> {
+  const { style } = endpoint;
+  return {
+    style,
+    lease: leaseRequest(c, endpoint, inspected),
+    forwarded: {
+      requestId: c.var.requestId,
+      method: "POST",
+      path: endpoint.path,
+      body,
+      bodySha256: await sha256Base64Url(body),
+      contentType: c.req.header("content-type") ?? "application/json",
+      userAgent: c.req.header("user-agent") ?? null,
+      modelKey: inspected.model.canonical,
+    },
+    refuse: (refusal) => refuse(style, wordRefusal(endpoint, inspected, refusal)),
+  };
+}
+
+function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspected): LeaseRequest {
+  const deadlineMs = Number(c.req.header("hive-deadline-ms") ?? "NaN");
+  const client: unknown = c.req.raw.cf?.["clientIp"];
+  return {
+    requestId: c.var.requestId,
+    principal: c.var.caller.principal,
+    model: inspected.model.canonical,
+    needs: inspected.needs,
+    kind: endpoint.kind,
+    streaming: inspected.streaming,
+    runner: inspected.runner,
+    numCtx: inspected.numCtx,
+    promptBytes: inspected.promptBytes,
+    numPredict: inspected.numPredict,
+    prefix: [],
+    deadlineAt: deadlineMs > 0 ? Date.now() + deadlineMs : undefined,
+    pinnedHost: pinOf(c),
+    exclude: [],
+    attempt: 1,
+    connection: typeof client === "string" ? client : undefined,
+  };
+}
+
+function pinOf(c: Context<HonoEnv>): string | undefined {
+  return readClientPath(c.req.url).hostId ?? c.req.header("hive-host");
+}
+
+function mayPin(c: Context<HonoEnv>): boolean {
+  return c.var.caller.role === "admin" || c.var.caller.scopes.includes("hosts");
+}
+
+/** Ollama's own words where Ollama has some; the cell's detail otherwise. */
+function wordRefusal(endpoint: Endpoint, inspected: Inspected, refusal: Refusal): RefusalText {
+  return {
+    code: refusal.code,
+    message: words(endpoint, inspected, refusal),
+    retryAfterSeconds: refusal.retryAfterSeconds,
+  };
+}
+
+function words(endpoint: Endpoint, inspected: Inspected, refusal: Refusal): string {
+  switch (refusal.code) {
+    case "unknown_model":
+      return endpoint.unknownModel(inspected.spelled, inspected.model.display);
+    case "queue_full":
+      return BUSY;
+    case "missing_capability":
+      return `"${inspected.spelled}" does not support ${inspected.needs.join(", ")}`;
+    default:
+      return `hive: ${ERRORS[refusal.code].title.toLowerCase()}: ${refusal.detail}`;
+  }
+}
+
+/** All inference endpoints with their handlers. */
+export const inferenceRoutes = [...ENDPOINTS.values()].map((endpoint) => ({
+  path: endpoint.path,
+  handler: inference(endpoint),
+}));

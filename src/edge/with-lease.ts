@@ -1,0 +1,127 @@
+// Runs one request on leased hosts: acquire, forward, answer, settle; another host when one fails before the first byte.
+import type { Context } from "hono";
+import { ERRORS } from "../wire/errors.ts";
+import type { CellRpc, FailedAttempt } from "../wire/cell-rpc.ts";
+import type { AcquireAnswer, Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
+import { contentTypeOf, isStream, pipeStream, readWhole } from "./answer.ts";
+import type { HonoEnv } from "./env.ts";
+import { cellOf } from "./env.ts";
+import { openLeg } from "./forward.ts";
+import type { Forwarded } from "./forward.ts";
+import type { OpenLeg } from "./leg-head.ts";
+import type { ApiStyle } from "./refuse.ts";
+
+/** Most hosts one request is tried on. */
+const ATTEMPTS_MAX = 3;
+
+export interface LeasedRequest {
+  readonly lease: LeaseRequest;
+  readonly forwarded: Forwarded;
+  readonly style: ApiStyle;
+  /** Words a refusal of the cell in the API's own shape. */
+  readonly refuse: (refusal: Refusal) => Response;
+}
+
+type Attempt =
+  | { readonly done: true; readonly response: Response }
+  | { readonly done: false; readonly outcome: Outcome; readonly kept?: Response };
+
+/** The answer of some host, or the refusal. */
+export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Promise<Response> {
+  const exclude: string[] = [];
+  let previous: FailedAttempt | undefined;
+  let kept: Response | undefined;
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const answer = await acquire(c, { ...request.lease, exclude, attempt }, previous);
+    if (!answer.ok) return kept ?? request.refuse(exclude.length > 0 ? afterFailures(answer.refusal) : answer.refusal);
+    const tried = await tryHost(c, answer.grant, request);
+    if (tried.done) return tried.response;
+    kept = tried.kept ?? kept;
+    exclude.push(answer.grant.hostId);
+    previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };
+  }
+  if (previous !== undefined) c.executionCtx.waitUntil(settle(cellOf(c.env), previous.leaseId, previous.outcome));
+  return kept ?? request.refuse({ code: "attempts_failed", detail: `${ATTEMPTS_MAX} hosts failed` });
+}
+
+/** Nobody else was left to try: that the hosts tried had failed is the truth, not that the model is unknown. */
+function afterFailures(refusal: Refusal): Refusal {
+  return refusal.code === "unknown_model" || refusal.code === "model_offline" || refusal.code === "no_host"
+    ? { code: "attempts_failed", detail: "every host that has the model failed" }
+    : refusal;
+}
+
+async function acquire(
+  c: Context<HonoEnv>,
+  lease: LeaseRequest,
+  previous: FailedAttempt | undefined,
+): Promise<AcquireAnswer> {
+  try {
+    return await cellOf(c.env).acquireLease(lease, previous);
+  } catch (cause) {
+    if (!isReset(cause)) return unavailable();
+  }
+  try {
+    // The object was reset under us: a fresh stub works at once.
+    return await cellOf(c.env).acquireLease(lease, previous);
+  } catch {
+    return unavailable();
+  }
+}
+
+function unavailable(): AcquireAnswer {
+  return {
+    ok: false,
+    refusal: { code: "cell_unavailable", detail: ERRORS.cell_unavailable.title, retryAfterSeconds: 5 },
+  };
+}
+
+function isReset(cause: unknown): boolean {
+  if (!(cause instanceof Error) || ("overloaded" in cause && cause.overloaded === true)) return false;
+  return (
+    ("durableObjectReset" in cause && cause.durableObjectReset === true) ||
+    ("retryable" in cause && cause.retryable === true)
+  );
+}
+
+async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest): Promise<Attempt> {
+  const leg = await openLeg(c.var.prepared, grant, request.forwarded);
+  if (!leg.ok) return { done: false, outcome: leg.error };
+  const { status } = leg.value.head;
+  const contentType = contentTypeOf(leg.value);
+  if (status === 200 && isStream(contentType)) {
+    const { body, ended } = pipeStream(leg.value, request.style);
+    c.executionCtx.waitUntil(ended.then((outcome) => settle(cellOf(c.env), grant.leaseId, outcome)));
+    return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
+  }
+  const whole = await readWhole(leg.value);
+  if (whole === undefined)
+    return { done: false, outcome: { type: "host-failed", reason: "died before its answer was whole" } };
+  const response = new Response(whole, { status, headers: answerHeaders(c, grant, leg.value) });
+  // What a host answers with 5xx may go well elsewhere; its words are kept in case nobody else is there.
+  if (status >= 500)
+    return { done: false, outcome: { type: "host-refused", reason: `answered ${status}` }, kept: response };
+  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "served" }));
+  return { done: true, response };
+}
+
+/** The lease is also ended by the host's heartbeats and by its deadline, so one repeat is enough. */
+async function settle(cell: CellRpc, leaseId: string, outcome: Outcome): Promise<void> {
+  try {
+    await cell.settleLease(leaseId, outcome);
+  } catch (cause) {
+    console.warn(JSON.stringify({ event: "settle-failed", leaseId, reset: isReset(cause) }));
+  }
+}
+
+/** Response headers are built, not copied: a host can set neither cookies nor redirects nor CORS. */
+function answerHeaders(c: Context<HonoEnv>, grant: Grant, leg: OpenLeg): Record<string, string> {
+  return {
+    "content-type": contentTypeOf(leg),
+    "cache-control": "no-store, no-transform",
+    "hive-request-id": c.var.requestId,
+    "hive-host": grant.hostId,
+    "hive-attempts": String(grant.attempt),
+    "hive-queue-ms": String(Math.round(grant.queuedMs)),
+  };
+}

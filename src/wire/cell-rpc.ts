@@ -1,0 +1,42 @@
+// The verbs between edge and cell, as one interface: the cell implements it, the edge calls it over the object's RPC.
+import type { ErrorCode } from "./errors.ts";
+import type { FleetView } from "./fleet-view.ts";
+import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./heartbeat.ts";
+import type { HostRegistration, PublicKey } from "./host.ts";
+import type { AcquireAnswer, LeaseRequest, Outcome } from "./lease.ts";
+
+/** What clients may list: merged over all online hosts. */
+export interface CatalogView {
+  readonly models: readonly ModelOnDisk[];
+  readonly running: readonly RunningModel[];
+  /** Lowest Ollama version online; empty when no host was ever heard. */
+  readonly version: string;
+}
+
+export type HeartbeatVerdict =
+  | { readonly ok: true; readonly answer: HeartbeatAnswer }
+  | { readonly ok: false; readonly code: Extract<ErrorCode, "stale_heartbeat" | "unknown_host"> };
+
+export type JoinVerdict =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: Extract<ErrorCode, "conflict" | "too_many_hosts"> };
+
+export interface CellRpc {
+  /** Grants, refuses or waits for a slot; `previous` settles the failed attempt in the same call. */
+  acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer>;
+  settleLease(leaseId: string, outcome: Outcome): Promise<void>;
+  cancelRequest(requestId: string): Promise<void>;
+  recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict>;
+  joinHost(registration: HostRegistration, joinTokenId: string): Promise<JoinVerdict>;
+  /** The key that signs the host's heartbeats; undefined for a host nobody registered. */
+  readHostKey(hostId: string): Promise<PublicKey | undefined>;
+  removeHost(hostId: string): Promise<boolean>;
+  drainHost(hostId: string, drained: boolean): Promise<boolean>;
+  readCatalog(): Promise<CatalogView>;
+  readFleet(): Promise<FleetView>;
+}
+
+export interface FailedAttempt {
+  readonly leaseId: string;
+  readonly outcome: Outcome;
+}
