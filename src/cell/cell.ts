@@ -152,7 +152,7 @@ export class Cell extends DurableObject implements CellRpc {
 
   /** A timer only while somebody waits: the fleet expires the rest by itself at the next event, and an idle cell may sleep. */
   #rearm(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.size === 0) return;
     const wakeAt = nextWakeAt(this.#fleet);

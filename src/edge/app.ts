@@ -10,7 +10,7 @@ import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
 
-export const app = new Hono<HonoEnv>({ getPath: (request) => readClientPath(request.url).path, strict: false });
+export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
 const anyone = requireRole("client", "admin");
 const admin = requireRole("admin");

@@ -24,5 +24,11 @@ export function readClientPath(url: string): ClientPath {
     hostId = pinned[1];
     path = pinned[2] ?? "/";
   }
-  return { path, ...(key === undefined ? {} : { key }), ...(hostId === undefined ? {} : { hostId }) };
+  return { path: normalize(path), ...(key === undefined ? {} : { key }), ...(hostId === undefined ? {} : { hostId }) };
+}
+
+/** Ollama redirects `/api/chat/` and `//api/chat`; serving both directly gives the same outcome and loses no body. */
+function normalize(path: string): string {
+  const single = path.includes("//") ? path.replaceAll(/\/{2,}/g, "/") : path;
+  return single.length > 1 && single.endsWith("/") ? single.slice(0, -1) : single;
 }

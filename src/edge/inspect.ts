@@ -29,10 +29,13 @@ export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected
   if (bytes.byteLength === 0) return bad(endpoint.style === "ollama" ? "missing request body" : "EOF");
   const scanned = scanBody(bytes);
   if (!scanned.ok) {
-    const { code, message, jsonType } = scanned.error;
+    const { code, message } = scanned.error;
     if (code === "syntax" && message === "EOF" && endpoint.style === "ollama") return bad("missing request body");
-    if (code === "not_object")
-      return bad(`json: cannot unmarshal ${goTypeWord(jsonType ?? "null")} into Go value of type ${endpoint.goStruct}`);
+    if (scanned.error.code === "not_object") {
+      return bad(
+        `json: cannot unmarshal ${goTypeWord(scanned.error.jsonType)} into Go value of type ${endpoint.goStruct}`,
+      );
+    }
     return code === "syntax" ? bad(message) : { ok: false, error: { code: "ambiguous_body", message } };
   }
   const { body } = scanned;

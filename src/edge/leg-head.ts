@@ -56,7 +56,7 @@ async function readWithin(
     // The connection broke: for the caller the same as an end.
     return undefined;
   } finally {
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
   }
 }
 

@@ -64,9 +64,6 @@ export async function listOpenAiModels(c: Context<HonoEnv>): Promise<Response> {
 /** Only what the caller may use exists for it. */
 async function visible(c: Context<HonoEnv>): Promise<CatalogView> {
   const catalog = await cellOf(c.env).readCatalog();
-  const allowed = (row: { readonly name: string }) => {
-    const name = parseModelName(row.name);
-    return name.ok && matchesModelGlobs(name.value, c.var.caller.models);
-  };
+  const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, c.var.caller.models);
   return { ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) };
 }

@@ -40,7 +40,7 @@ export function inference(endpoint: Endpoint) {
 
 function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | undefined {
   const { caller, prepared } = c.var;
-  if (!matchesModelGlobs(inspected.model, caller.models)) {
+  if (!matchesModelGlobs(inspected.model.canonical, caller.models)) {
     return { code: "model_forbidden", message: `hive: this token may not use model '${inspected.spelled}'` };
   }
   if (inspected.model.source === "cloud" && !prepared.settings.ALLOW_CLOUD_MODELS) {
