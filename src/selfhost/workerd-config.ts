@@ -1,0 +1,62 @@
+// The configuration plain workerd reads, in Cap'n Proto's text form.
+import type { EdgeConfig } from "./config.ts";
+
+// Names the cells' files. Another value would orphan every registered host.
+const CELL_UNIQUE_KEY = "hive-cell";
+
+export interface WorkerdLayout {
+  /** `ADDRESS:PORT`; port 0 is any free one. */
+  readonly listen: string;
+  /** File name of the bundle, beside the configuration. */
+  readonly moduleName: string;
+  /** Absolute path of the folder with the cells' SQLite files. */
+  readonly cellsDir: string;
+}
+
+/** Writes the configuration of one edge; HIVE_KEYS comes from the child's environment, so that no file repeats the keys. */
+export function workerdConfig(
+  config: Pick<EdgeConfig, "compatibilityDate" | "compatibilityFlags" | "vars">,
+  layout: WorkerdLayout,
+): string {
+  const bindings = Object.entries(config.vars).map(([name, value]) =>
+    typeof value === "string"
+      ? `(name = ${quote(name)}, text = ${quote(value)})`
+      : `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
+  );
+  bindings.push(
+    `(name = "HIVE_KEYS", fromEnvironment = "HIVE_KEYS")`,
+    `(name = "CELL", durableObjectNamespace = "Cell")`,
+  );
+  return `# Written by hive at every start; edit wrangler.toml instead.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "edge", worker = .edge),
+    (name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
+    (name = "cells", disk = (path = ${quote(layout.cellsDir)}, writable = true)),
+  ],
+  sockets = [(name = "http", address = ${quote(layout.listen)}, http = (), service = "edge")],
+);
+
+const edge :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed ${quote(layout.moduleName)})],
+  compatibilityDate = ${quote(config.compatibilityDate)},
+  compatibilityFlags = [${config.compatibilityFlags.map(quote).join(", ")}],
+  bindings = [
+    ${bindings.join(",\n    ")},
+  ],
+  globalOutbound = "network",
+  durableObjectNamespaces = [(className = "Cell", uniqueKey = ${quote(CELL_UNIQUE_KEY)}, enableSql = true)],
+  durableObjectStorage = (localDisk = "cells"),
+);
+`;
+}
+
+/** A Cap'n Proto text literal: C's escapes, other bytes as they are. */
+function quote(text: string): string {
+  const escaped = text.replace(/["\\\u0000-\u001f\u007f]/g, (char) =>
+    char === '"' || char === "\\" ? `\\${char}` : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return `"${escaped}"`;
+}
