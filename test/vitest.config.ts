@@ -12,6 +12,17 @@ export default defineConfig({
           exclude: ["test/e2e/**", "test/cell/**", "test/edge/**", "test/bench/**"],
         },
       },
+      {
+        // Real processes on two cores: one file at a time, after the rest.
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });

@@ -15,8 +15,8 @@ import { HostStore } from "./host-store.ts";
 
 /** Longest lease: a request that runs longer is given up, 30 min. */
 const LEASE_DEADLINE_MS = 30 * 60_000;
-/** After a lost memory, how long requests wait for the first heartbeats: one interval of 5 s and a second to spare. */
-const WARM_UP_MS = 6_000;
+/** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
+const WARM_UP_INTERVALS = 1.2;
 
 export class Cell extends DurableObject implements CellRpc {
   readonly #settings: Settings;
@@ -41,7 +41,7 @@ export class Cell extends DurableObject implements CellRpc {
         heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
         policy: this.#settings.LOAD_BALANCING_STRATEGY,
         leaseDeadlineMs: LEASE_DEADLINE_MS,
-        warmUpMs: WARM_UP_MS,
+        warmUpMs: WARM_UP_INTERVALS * this.#settings.HEARTBEAT_INTERVAL,
       },
       Date.now(),
     );

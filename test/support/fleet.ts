@@ -45,8 +45,15 @@ export interface TestFleet {
 }
 
 /** Starts a command of the CLI and resolves when a line of it contains `ready`; rejects with its output when it ends first. */
-export async function startHive(args: readonly string[], ready: string, env: Record<string, string> = {}): Promise<RunningProcess> {
-  const child = spawn(process.execPath, [HIVE, ...args], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+export async function startHive(
+  args: readonly string[],
+  ready: string,
+  env: Record<string, string> = {},
+): Promise<RunningProcess> {
+  const child = spawn(process.execPath, [HIVE, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const lines: string[] = [];
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
@@ -54,7 +61,10 @@ export async function startHive(args: readonly string[], ready: string, env: Rec
     return await exited;
   };
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no "${ready}" from hive ${args.join(" ")}:\n${lines.join("\n")}`)), READY_WITHIN_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`no "${ready}" from hive ${args.join(" ")}:\n${lines.join("\n")}`)),
+      READY_WITHIN_MS,
+    );
     const read = (chunk: Buffer) => {
       for (const line of chunk.toString("utf8").split("\n")) if (line !== "") lines.push(line);
       if (!lines.some((line) => line.includes(ready))) return;
@@ -78,13 +88,19 @@ export async function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }
 
 /** Waits until the condition holds, asking again every 25 ms; fails with what it was about. */
-export async function eventually(about: string, holds: () => Promise<boolean> | boolean, withinMs = 10_000): Promise<void> {
+export async function eventually(
+  about: string,
+  holds: () => Promise<boolean> | boolean,
+  withinMs = 10_000,
+): Promise<void> {
   const until = Date.now() + withinMs;
   while (!(await holds())) {
     if (Date.now() > until) throw new Error(`not within ${withinMs} ms: ${about}`);
@@ -97,7 +113,10 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
   const stateDir = await mkdtemp(join(tmpdir(), "hive-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const edge = await startHive(["serve", "--port", String(port), "--state", stateDir], "hive: ready", { HEARTBEAT_INTERVAL: "500ms", ...env });
+  const edge = await startHive(["serve", "--port", String(port), "--state", stateDir], "hive: ready", {
+    HEARTBEAT_INTERVAL: "500ms",
+    ...env,
+  });
   const keys = await readKeys(stateDir);
   const clientToken = async (claims: Partial<ClientTokenRequest> = {}) =>
     await issueClientToken(keys, { issuer: "hive", now: Date.now(), sub: "tester", ...claims });
@@ -124,14 +143,37 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     addHost: async (id, options, slots = 2) => {
       const ollama = await startSimulatedOllama(options);
       const agentPort = await freePort();
-      const join = await issueJoinToken(keys, { issuer: "hive", now: Date.now(), hostId: id, url: `http://127.0.0.1:${agentPort}`, pool: "default", region: "any" });
+      const join = await issueJoinToken(keys, {
+        issuer: "hive",
+        now: Date.now(),
+        hostId: id,
+        url: `http://127.0.0.1:${agentPort}`,
+        pool: "default",
+        region: "any",
+      });
       const agent = await startHive(
-        ["agent", "--edge", url, "--join", join, "--ollama", ollama.url, "--listen", `127.0.0.1:${agentPort}`, "--state", `${stateDir}/agents/${id}`, "--slots", String(slots)],
+        [
+          "agent",
+          "--edge",
+          url,
+          "--join",
+          join,
+          "--ollama",
+          ollama.url,
+          "--listen",
+          `127.0.0.1:${agentPort}`,
+          "--state",
+          `${stateDir}/agents/${id}`,
+          "--slots",
+          String(slots),
+        ],
         "agent: ready",
       );
       const host = { id, ollama, agent };
       hosts.push(host);
-      await eventually(`host ${id} is alive`, async () => (await readFleet()).hosts.some((seen) => seen.id === id && seen.status === "alive"));
+      await eventually(`host ${id} is alive`, async () =>
+        (await readFleet()).hosts.some((seen) => seen.id === id && seen.status === "alive"),
+      );
       return host;
     },
     close: async () => {
