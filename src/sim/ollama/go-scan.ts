@@ -128,7 +128,7 @@ class Scanner {
         this.readEscape();
       }
     }
-    const text = this.bytes.toString("utf8", start, this.at);
+    const text = goText(this.bytes.subarray(start, this.at));
     this.at++;
     // Go puts U+FFFD where an escape is half a surrogate pair.
     return escaped ? String(JSON.parse(`"${text}"`)).toWellFormed() : text;
@@ -203,6 +203,31 @@ class Scanner {
 
 function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
+}
+
+const REPLACEMENT = "\uFFFD";
+const REPLACEMENT_BYTES = Buffer.from(REPLACEMENT);
+
+/** UTF-8 as Go ranges over it: every byte that belongs to no character is a U+FFFD of its own, where the web counts fewer. */
+function goText(bytes: Buffer): string {
+  const text = bytes.toString("utf8");
+  if (!text.includes(REPLACEMENT)) return text;
+  const pieces: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const piece = bytes.subarray(at, at + characterLength(bytes[at] ?? 0));
+    const decoded = piece.toString("utf8");
+    const valid = !decoded.includes(REPLACEMENT) || piece.equals(REPLACEMENT_BYTES);
+    pieces.push(valid ? decoded : REPLACEMENT);
+    at += valid ? piece.length : 1;
+  }
+  return pieces.join("");
+}
+
+function characterLength(lead: number): number {
+  if (lead < 0xc0) return 1;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
 }
 
 const SHORT_ESCAPES = new Map([

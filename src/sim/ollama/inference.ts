@@ -137,7 +137,7 @@ export async function speak(exchange: Exchange, held: HeldRunner, job: Job): Pro
     if (error instanceof RunnerCrashed) return speaker.crash();
     throw error;
   }
-  speaker.finish({ times, loadNs: held.loadNs });
+  await speaker.finish({ times, loadNs: held.loadNs });
 }
 
 function sayOnlyError(exchange: Exchange, job: Job): void {
@@ -179,7 +179,7 @@ class Speaker {
     return this.write(job.voice.records(piece));
   }
 
-  finish(ended: { readonly times: GenerationTimes; readonly loadNs: number }): void {
+  async finish(ended: { readonly times: GenerationTimes; readonly loadNs: number }): Promise<void> {
     const { job, exchange } = this;
     const { answer } = job;
     const piece: Piece = {
@@ -204,7 +204,7 @@ class Speaker {
       return;
     }
     const missing = exchange.reply.frames === "missing_done";
-    if (!missing) void this.write(job.voice.records(piece));
+    if (!missing) await this.write(job.voice.records(piece));
     exchange.reply.end();
   }
 

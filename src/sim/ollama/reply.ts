@@ -68,16 +68,17 @@ export class Reply {
     this.response.socket?.resetAndDestroy();
   }
 
-  /** Writes in pieces, each ending after a byte that the rule names. */
-  private pieces(bytes: Buffer, endsAfter: (byte: number) => boolean): Promise<void> | undefined {
+  /** Writes in pieces, each ending after a byte that the rule names, and each a packet of its own. */
+  private async pieces(bytes: Buffer, endsAfter: (byte: number) => boolean): Promise<void> {
     let start = 0;
-    let behind: Promise<void> | undefined;
     for (let at = 0; at < bytes.length; at++) {
       if (at < bytes.length - 1 && !endsAfter(bytes[at] ?? 0)) continue;
-      behind = this.write(bytes.subarray(start, at + 1));
+      await this.write(bytes.subarray(start, at + 1));
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
       start = at + 1;
     }
-    return behind;
   }
 
   private write(piece: string | Buffer): Promise<void> | undefined {
