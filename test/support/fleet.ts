@@ -143,14 +143,9 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     addHost: async (id, options, slots = 2) => {
       const ollama = await startSimulatedOllama(options);
       const agentPort = await freePort();
-      const join = await issueJoinToken(keys, {
-        issuer: "hive",
-        now: Date.now(),
-        hostId: id,
-        url: `http://127.0.0.1:${agentPort}`,
-        pool: "default",
-        region: "any",
-      });
+      const hostUrl = `http://127.0.0.1:${agentPort}`;
+      const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any" };
+      const join = await issueJoinToken(keys, invitation, { issuer: "hive", now: Date.now() });
       const agent = await startHive(
         [
           "agent",
