@@ -1,0 +1,108 @@
+// The fleet: a state machine that is told what happened and answers what is to be done. It decides everything.
+import type { Effect, FleetEvent, StepContext } from "./events.ts";
+import { recordHeartbeat } from "./heartbeats.ts";
+import { drainHost, registerHost, removeHost } from "./hosts.ts";
+import { expireLeases, forgetTombstones, settleLease, voidLeases } from "./leases.ts";
+import { deadAfterMs, statusOf } from "./liveness.ts";
+import { dequeue, enqueue, refusal, waitsUntil } from "./queue.ts";
+import { drainQueue } from "./schedule.ts";
+import type { Fleet, FleetSettings } from "./state.ts";
+
+export type { Effect, FleetEvent, StepContext } from "./events.ts";
+export { canRegister } from "./hosts.ts";
+export type { Fleet, FleetBeat, FleetModel, FleetRunning, FleetSettings } from "./state.ts";
+export { viewFleet } from "./view.ts";
+
+const LEASE_DEADLINE_MS = 30 * 60_000;
+/** One heartbeat interval and its jitter: by then every living host has been heard. */
+const WARM_UP_MS = 6_000;
+
+/** Makes a fleet that knows nothing yet; the shell registers its hosts, and heartbeats bring back the rest. */
+export function createFleet(settings: FleetSettings, now: number): Fleet {
+  return {
+    settings: {
+      ...settings,
+      leaseDeadlineMs: settings.leaseDeadlineMs ?? LEASE_DEADLINE_MS,
+      warmUpMs: settings.warmUpMs ?? WARM_UP_MS,
+    },
+    createdAt: now,
+    steppedAt: now,
+    hosts: new Map(),
+    leases: new Map(),
+    queue: [],
+    tombstones: new Map(),
+    settled: [],
+    lastChosen: new Map(),
+  };
+}
+
+/** Takes one event, changes the fleet in place and answers the effects in the order in which they are to be done. */
+export function step(fleet: Fleet, event: FleetEvent, context: StepContext): Effect[] {
+  const { now } = context;
+  fleet.steppedAt = now;
+  forgetTombstones(fleet, now);
+  const effects = expireLeases(fleet, now);
+  for (const host of fleet.hosts.values()) {
+    if (host.leases.size > 0 && statusOf(fleet, host, now) === "dead") voidLeases(fleet, host);
+  }
+  return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, context));
+}
+
+/** Tells when the fleet next wants a tick, epoch ms, later than its last event; undefined if nothing is due. */
+export function nextWakeAt(fleet: Fleet): number | undefined {
+  let wakeAt = Infinity;
+  const consider = (at: number | undefined): void => {
+    if (at !== undefined && at > fleet.steppedAt) wakeAt = Math.min(wakeAt, at);
+  };
+  for (const lease of fleet.leases.values()) {
+    consider(lease.expiresAt);
+    break;
+  }
+  const waiting = fleet.queue.length > 0;
+  for (const host of fleet.hosts.values()) {
+    if (host.heard !== undefined) consider(host.heard.heardAt + deadAfterMs(fleet));
+    if (!waiting) continue;
+    consider(host.failure?.retryAt);
+    consider(host.refusedUntil);
+  }
+  for (const entry of fleet.queue) consider(waitsUntil(fleet, entry));
+  if (waiting) consider(fleet.createdAt + fleet.settings.warmUpMs);
+  return wakeAt === Infinity ? undefined : wakeAt;
+}
+
+function applyEvent(fleet: Fleet, event: FleetEvent, now: number): Effect[] {
+  switch (event.type) {
+    case "host-registered":
+      registerHost(fleet, event.registration);
+      return [];
+    case "host-removed":
+      removeHost(fleet, event.hostId);
+      return [];
+    case "host-drained":
+      drainHost(fleet, event.hostId, event.drained);
+      return [];
+    case "heartbeat":
+      return [recordHeartbeat(fleet, event.hostId, event.beat, now)];
+    case "acquire":
+      enqueue(fleet, event.request, event.leaseId, now);
+      return [];
+    case "settle":
+      settleLease(fleet, event.leaseId, event.outcome, now);
+      return [];
+    case "cancel":
+      return cancelRequest(fleet, event.requestId, now);
+    case "tick":
+      return [];
+  }
+}
+
+function cancelRequest(fleet: Fleet, requestId: string, now: number): Effect[] {
+  if (dequeue(fleet, requestId)) {
+    return [{ type: "refused", requestId, refusal: refusal(fleet, "cancelled", "the request was cancelled", now) }];
+  }
+  const cancelled = [...fleet.leases.values()].filter((lease) => lease.requestId === requestId);
+  return cancelled.map(({ id: leaseId, hostId }): Effect => {
+    settleLease(fleet, leaseId, { type: "client-left" }, now);
+    return { type: "order", hostId, order: { type: "cancel", leaseId } };
+  });
+}

@@ -1,0 +1,39 @@
+// Taking a heartbeat: refuse what is old, then let the host's word replace what the fleet believed.
+import type { Effect } from "./events.ts";
+import { reconcileLeases, voidLeases } from "./leases.ts";
+import { statusOf } from "./liveness.ts";
+import type { Fleet, FleetBeat, Host } from "./state.ts";
+
+/** Enough to know a replay: a heartbeat's token lives for 30 s, in which no agent starts more often than this. */
+const REMEMBERED_RUNS = 4;
+
+/** Takes a heartbeat into the fleet, or says why not. */
+export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, now: number): Effect {
+  const host = fleet.hosts.get(hostId);
+  if (host === undefined) return { type: "heartbeat-refused", hostId, code: "unknown_host" };
+  if (isStale(fleet, host, beat, now)) return { type: "heartbeat-refused", hostId, code: "stale_heartbeat" };
+  const first = host.heard === undefined;
+  if (host.runs[0]?.id !== beat.runId) voidLeases(fleet, host);
+  rememberRun(host, beat);
+  host.heard = { heardAt: now, beat };
+  if (beat.backend === "up") host.models = new Map(beat.models.map((model) => [model.key, model]));
+  host.loaded = new Set(beat.running.map(({ key }) => key));
+  reconcileLeases(fleet, host, beat, now);
+  return { type: "heartbeat-accepted", hostId, resync: first };
+}
+
+/**
+ * A replay or a run that has been replaced. A replaced run that goes on after the current one has died is let in
+ * again: otherwise one late heartbeat, heard first after a loss of memory, would lock out the living run for good.
+ */
+function isStale(fleet: Fleet, host: Host, beat: FleetBeat, now: number): boolean {
+  const known = host.runs.find(({ id }) => id === beat.runId);
+  if (known === undefined) return false;
+  if (beat.sequence <= known.sequence) return true;
+  return known !== host.runs[0] && statusOf(fleet, host, now) !== "dead";
+}
+
+function rememberRun(host: Host, { runId, sequence }: FleetBeat): void {
+  const others = host.runs.filter(({ id }) => id !== runId);
+  host.runs = [{ id: runId, sequence }, ...others].slice(0, REMEMBERED_RUNS);
+}

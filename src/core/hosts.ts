@@ -1,0 +1,49 @@
+// Which hosts there are: registered, drained, removed.
+import type { HostRegistration } from "../wire/host.ts";
+import { voidLeases } from "./leases.ts";
+import type { Fleet, Host } from "./state.ts";
+
+/** Tells whether a host may be registered: it is already, or there is room for one more. */
+export function canRegister(fleet: Fleet, hostId: string): boolean {
+  return fleet.hosts.has(hostId) || fleet.hosts.size < fleet.settings.maxInstances;
+}
+
+/** Adds a host; one that registers again under new keys starts anew, with the same keys it keeps its state. */
+export function registerHost(fleet: Fleet, registration: HostRegistration): void {
+  const known = fleet.hosts.get(registration.id);
+  if (known !== undefined && known.registration.signingKey.x === registration.signingKey.x) {
+    known.registration = registration;
+    known.drained = registration.drained;
+    return;
+  }
+  removeHost(fleet, registration.id);
+  fleet.hosts.set(registration.id, newHost(registration));
+}
+
+/** Removes a host with its leases and all that is known of it. */
+export function removeHost(fleet: Fleet, hostId: string): void {
+  const host = fleet.hosts.get(hostId);
+  if (host === undefined) return;
+  voidLeases(fleet, host);
+  fleet.hosts.delete(hostId);
+}
+
+/** Sets whether a host gets new leases; those it has go on. */
+export function drainHost(fleet: Fleet, hostId: string, drained: boolean): void {
+  const host = fleet.hosts.get(hostId);
+  if (host !== undefined) host.drained = drained;
+}
+
+function newHost(registration: HostRegistration): Host {
+  return {
+    registration,
+    drained: registration.drained,
+    runs: [],
+    models: new Map(),
+    loaded: new Set(),
+    leases: new Map(),
+    slotsUsed: 0,
+    usedByModel: new Map(),
+    refusedUntil: 0,
+  };
+}

@@ -1,0 +1,129 @@
+// Leases: counted per host and per model, and ended by settling, by heartbeats that miss them, or by their deadline.
+import type { Outcome } from "../wire/lease.ts";
+import type { Effect } from "./events.ts";
+import { recordFailure, recordRefusal, recordServed } from "./failures.ts";
+import { countSettled } from "./queue.ts";
+import type { Fleet, FleetBeat, Host, Lease } from "./state.ts";
+
+/** A heartbeat may have been written before the request reached its host. */
+const GRANT_TRAVEL_MS = 1_000;
+const MISSED_HEARTBEATS = 2;
+/** A heartbeat written before the end of a lease must not bring it back; tokens of heartbeats live for 30 s. */
+const TOMBSTONE_MS = 60_000;
+
+/** Counts the slots of a host: what it reports, at most what its operator allows. */
+export function slotsOf(host: Host): number {
+  const reported = host.heard?.beat.slots ?? 0;
+  return Math.min(reported, host.registration.slots ?? reported);
+}
+
+/** Counts how many more requests a host can take for a model. */
+export function freeSlots(host: Host, model: string | undefined): number {
+  const free = slotsOf(host) - host.slotsUsed;
+  if (model === undefined) return Math.max(0, free);
+  const parallel = host.heard?.beat.parallel ?? 0;
+  return Math.max(0, Math.min(free, parallel - (host.usedByModel.get(model) ?? 0)));
+}
+
+/** Adds a lease to the counts of its host. */
+export function addLease(fleet: Fleet, host: Host, lease: Lease): void {
+  fleet.leases.set(lease.id, lease);
+  host.leases.set(lease.id, lease);
+  count(host, lease, 1);
+}
+
+/** Takes a lease out of the counts, if it is still there. */
+export function endLease(fleet: Fleet, lease: Lease): void {
+  const host = fleet.hosts.get(lease.hostId);
+  fleet.leases.delete(lease.id);
+  if (host?.leases.delete(lease.id) === true) count(host, lease, -1);
+}
+
+/** Ends all leases of a host: it is dead, gone, or another run. */
+export function voidLeases(fleet: Fleet, host: Host): void {
+  for (const lease of host.leases.values()) endLease(fleet, lease);
+}
+
+/** Ends a lease with its outcome; a lease the fleet does not know is only remembered as settled. */
+export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now: number): void {
+  fleet.tombstones.delete(leaseId);
+  fleet.tombstones.set(leaseId, now);
+  const lease = fleet.leases.get(leaseId);
+  if (lease === undefined) return;
+  if (!lease.control) countSettled(fleet, now);
+  const host = fleet.hosts.get(lease.hostId);
+  endLease(fleet, lease);
+  if (host === undefined) return;
+  switch (outcome.type) {
+    case "served":
+      return recordServed(host);
+    case "host-failed":
+      return recordFailure(host, lease, now);
+    case "host-refused":
+      return recordRefusal(host, now);
+    case "client-left":
+      return;
+  }
+}
+
+/** Brings the leases of a host in line with what it lists: the host is the truth about what runs. */
+export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: number): void {
+  const listed = new Set(beat.active.map(({ id }) => id));
+  for (const lease of host.leases.values()) {
+    if (listed.has(lease.id)) {
+      lease.listed = true;
+      lease.missed = 0;
+    } else if (lease.listed || isMissing(lease, now)) endLease(fleet, lease);
+  }
+  for (const { id, model } of beat.active) adoptLease(fleet, host, { id, model }, now);
+}
+
+/** Ends leases whose time is up, and tells their hosts to stop. */
+export function expireLeases(fleet: Fleet, now: number): Effect[] {
+  const effects: Effect[] = [];
+  for (const lease of fleet.leases.values()) {
+    if (lease.expiresAt > now) break;
+    endLease(fleet, lease);
+    effects.push({ type: "order", hostId: lease.hostId, order: { type: "cancel", leaseId: lease.id } });
+  }
+  return effects;
+}
+
+/** Forgets settled leases that no heartbeat can bring back any more. */
+export function forgetTombstones(fleet: Fleet, now: number): void {
+  for (const [leaseId, settledAt] of fleet.tombstones) {
+    if (settledAt + TOMBSTONE_MS > now) break;
+    fleet.tombstones.delete(leaseId);
+  }
+}
+
+function isMissing(lease: Lease, now: number): boolean {
+  if (now - lease.grantedAt < GRANT_TRAVEL_MS) return false;
+  lease.missed += 1;
+  return lease.missed >= MISSED_HEARTBEATS;
+}
+
+function adoptLease(fleet: Fleet, host: Host, active: { id: string; model: string }, now: number): void {
+  if (fleet.leases.has(active.id) || fleet.tombstones.has(active.id)) return;
+  const control = active.model === "";
+  if (!control && freeSlots(host, active.model) === 0) return;
+  addLease(fleet, host, {
+    id: active.id,
+    hostId: host.registration.id,
+    model: control ? undefined : active.model,
+    control,
+    grantedAt: now,
+    expiresAt: now + fleet.settings.leaseDeadlineMs,
+    listed: true,
+    missed: 0,
+  });
+}
+
+function count(host: Host, lease: Lease, change: 1 | -1): void {
+  if (lease.control) return;
+  host.slotsUsed += change;
+  if (lease.model === undefined) return;
+  const used = (host.usedByModel.get(lease.model) ?? 0) + change;
+  if (used === 0) host.usedByModel.delete(lease.model);
+  else host.usedByModel.set(lease.model, used);
+}

@@ -1,0 +1,15 @@
+// The end of every policy: the lowest score wins, and equals are told apart by chance.
+import type { Choice, Score } from "./policy.ts";
+
+/** Chooses the lowest score; ties are broken at random so that no host's place in the list favours it. */
+export function chooseLowest(scores: readonly (Score | undefined)[], random: () => number): Choice {
+  let best: number[] = [];
+  let lowest = Infinity;
+  for (const [index, entry] of scores.entries()) {
+    if (entry === undefined || entry.score > lowest) continue;
+    if (entry.score < lowest) best = [];
+    lowest = entry.score;
+    best.push(index);
+  }
+  return { index: best[Math.floor(random() * best.length)] ?? 0, scores };
+}

@@ -1,0 +1,40 @@
+// The fleet as operators see it: plain data, no keys.
+import type { FleetView, HostView } from "../wire/fleet-view.ts";
+import { slotsOf } from "./leases.ts";
+import { statusOf } from "./liveness.ts";
+import type { Fleet, Host } from "./state.ts";
+
+/** Describes hosts, queue and leases as they are at a time. */
+export function viewFleet(fleet: Fleet, now: number): FleetView {
+  return {
+    hosts: [...fleet.hosts.values()].map((host) => viewHost(fleet, host, now)),
+    queued: fleet.queue.length,
+    activeLeases: fleet.leases.size,
+    policy: fleet.settings.policy,
+  };
+}
+
+function viewHost(fleet: Fleet, host: Host, now: number): HostView {
+  const { id, url, pool, region } = host.registration;
+  const { heard } = host;
+  return {
+    id,
+    url,
+    pool,
+    region,
+    status: statusOf(fleet, host, now),
+    drained: host.drained,
+    backend: heard?.beat.backend ?? "unknown",
+    ollamaVersion: heard?.beat.ollamaVersion ?? "",
+    runId: heard?.beat.runId ?? "",
+    slots: slotsOf(host),
+    activeLeases: host.leases.size,
+    lastHeartbeatAgoMs: heard === undefined ? undefined : now - heard.heardAt,
+    models: [...host.models.values()].map(withoutKey),
+    running: (heard?.beat.running ?? []).map(withoutKey),
+  };
+}
+
+function withoutKey<Row extends { readonly key: string }>({ key: _key, ...row }: Row): Omit<Row, "key"> {
+  return row;
+}
