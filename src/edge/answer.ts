@@ -1,8 +1,6 @@
 // Gives a host's answer to the client: whole where it is one document, through a native pipe where it is a stream.
 import type { Outcome } from "../wire/lease.ts";
 import type { OpenLeg } from "./leg-head.ts";
-import { errorBody } from "./refuse.ts";
-import type { ApiStyle } from "./refuse.ts";
 
 /** Largest unary answer held back for a retry, 64 MB: embeddings of a large batch. */
 const UNARY_MAX_BYTES = 64_000_000;
@@ -14,7 +12,6 @@ const CONTENT_TYPES = new Set([
   "application/json",
   "text/plain",
 ]);
-const LOST = "the host stopped answering in the middle of the stream; the answer is incomplete";
 
 /** The content type a client may see; anything else a host says becomes plain bytes. */
 export function contentTypeOf(leg: OpenLeg): string {
@@ -56,16 +53,16 @@ export async function readWhole(leg: OpenLeg): Promise<Uint8Array | undefined> {
   return whole;
 }
 
-/** The client's side of a stream, and a promise of how it ended. The bytes never enter JavaScript. */
+/** The client's side of a stream, and a promise of how it ended; `lostRecord` is what a client is told when the host dies. The bytes never enter JavaScript. */
 export function pipeStream(
   leg: OpenLeg,
-  style: ApiStyle,
+  lostRecord: Uint8Array,
 ): { body: ReadableStream<Uint8Array>; ended: Promise<Outcome> } {
   const { readable, writable } = new IdentityTransformStream();
-  return { body: readable, ended: pump(leg, writable, style) };
+  return { body: readable, ended: pump(leg, writable, lostRecord) };
 }
 
-async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, style: ApiStyle): Promise<Outcome> {
+async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, lostRecord: Uint8Array): Promise<Outcome> {
   try {
     if (leg.leftover.byteLength > 0) await writeOnce(writable, leg.leftover);
   } catch {
@@ -76,15 +73,15 @@ async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, style: A
     await leg.rest.pipeTo(writable, { preventAbort: true });
     return { type: "served" };
   } catch {
-    return await endBroken(writable, style);
+    return await endBroken(writable, lostRecord);
   }
 }
 
 /** A broken pipe is either a lost host (the client can still be told) or a client that left (it cannot). */
-async function endBroken(writable: WritableStream<Uint8Array>, style: ApiStyle): Promise<Outcome> {
+async function endBroken(writable: WritableStream<Uint8Array>, lostRecord: Uint8Array): Promise<Outcome> {
   try {
     const writer = writable.getWriter();
-    await writer.write(errorRecord(style));
+    await writer.write(lostRecord);
     await writer.close();
     return { type: "host-failed", reason: "died in the middle of a stream" };
   } catch {
@@ -99,10 +96,4 @@ async function writeOnce(writable: WritableStream<Uint8Array>, bytes: Uint8Array
   } finally {
     writer.releaseLock();
   }
-}
-
-/** The protocol's own error record: a bare end would be read as success. Agents forward whole records only. */
-function errorRecord(style: ApiStyle): Uint8Array {
-  const json = JSON.stringify(errorBody(style, 502, { code: "attempts_failed", message: LOST }));
-  return new TextEncoder().encode(style === "openai" ? `data: ${json}\n\n` : `${json}\n`);
 }

@@ -2,10 +2,18 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { readClientPath } from "./client-path.ts";
+import { cors } from "./cors.ts";
 import type { HonoEnv } from "./env.ts";
 import { prepareRequest, requireRole } from "./middleware.ts";
 import { refuse, styleOf } from "./refuse.ts";
-import { listOpenAiModels, listRunning, listTags, showVersion } from "./routes/aggregate.ts";
+import {
+  listOpenAiModels,
+  listRunning,
+  listTags,
+  showOpenAiModel,
+  showStatus,
+  showVersion,
+} from "./routes/aggregate.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
@@ -20,7 +28,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 app.get("/", (c) => c.text("Ollama is running"));
 app.get("/hive/healthz", (c) => c.json({ status: "ok" }));
 
-app.use(prepareRequest);
+app.use(prepareRequest, cors);
 app.get("/.well-known/jwks.json", (c) => c.json(c.var.prepared.keys.jwks));
 
 // Hosts prove themselves: with an invite once, then with their own key.
@@ -40,11 +48,14 @@ app
   .get("/api/version", showVersion)
   .get("/api/tags", listTags)
   .get("/api/ps", listRunning)
-  .get("/v1/models", listOpenAiModels);
+  .get("/api/status", showStatus)
+  .get("/v1/models", listOpenAiModels)
+  .get("/v1/models/:model", showOpenAiModel);
 for (const { path, handler } of inferenceRoutes) app.post(path, handler);
 
 // Ollama's words for a known path with another method, and for everything else.
-for (const path of ["/api/version", "/api/tags", "/api/ps", "/v1/models"]) app.on(METHODS, path, wrongMethod("GET"));
+for (const path of ["/api/version", "/api/tags", "/api/ps", "/api/status", "/v1/models", "/v1/models/:model"])
+  app.on(METHODS, path, wrongMethod("GET"));
 for (const { path } of inferenceRoutes) app.on(METHODS, path, wrongMethod("POST"));
 app.notFound((c) => {
   const style = styleOf(readClientPath(c.req.url).path);

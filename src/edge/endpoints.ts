@@ -65,6 +65,18 @@ const ROWS: readonly Endpoint[] = [
     unknownModel: pullFirst,
     goStruct: "openai.EmbedRequest",
   }),
+  row("/v1/responses", "openai", "chat", {
+    streamDefault: false,
+    withoutModel: required,
+    unknownModel: quoted,
+    goStruct: "openai.ResponsesRequest",
+  }),
+  row("/v1/messages", "anthropic", "chat", {
+    streamDefault: false,
+    withoutModel: required,
+    unknownModel: quoted,
+    goStruct: "anthropic.MessagesRequest",
+  }),
 ];
 
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(ROWS.map((endpoint) => [endpoint.path, endpoint]));

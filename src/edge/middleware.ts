@@ -27,7 +27,11 @@ export function requireRole(...roles: readonly ("client" | "admin")[]) {
     const path = readClientPath(c.req.url);
     const caller = await findCaller(c.var.prepared, readCredentials(c.req.raw.headers, path), Date.now());
     const style = styleOf(path.path);
-    if (caller === undefined) return refuse(style, { code: "unauthenticated", message: "hive: no valid token" });
+    if (caller === undefined) {
+      // Ollama's CLI hides the text of a 401 behind its own, and shows that of a 403.
+      const cli = style === "ollama" && (c.req.header("user-agent") ?? "").startsWith("ollama/");
+      return refuse(style, { code: cli ? "forbidden" : "unauthenticated", message: "hive: no valid token" });
+    }
     if (!roles.includes(caller.role))
       return refuse(style, { code: "forbidden", message: "hive: this token is for something else" });
     c.set("caller", caller);

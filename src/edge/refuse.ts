@@ -1,8 +1,8 @@
-// Refusals in the shape of the API that was called: Ollama's, OpenAI's, or RFC 9457 problems for Hive's own routes.
+// Refusals in the shape of the API that was called: Ollama's, OpenAI's, Anthropic's, or RFC 9457 problems for Hive's own routes.
 import { ERRORS } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/errors.ts";
 
-export type ApiStyle = "ollama" | "openai" | "hive";
+export type ApiStyle = "ollama" | "openai" | "anthropic" | "hive";
 
 export interface RefusalText {
   readonly code: ErrorCode;
@@ -15,6 +15,7 @@ export interface RefusalText {
 /** The style of a path, before any route is known. */
 export function styleOf(path: string): ApiStyle {
   if (path.startsWith("/hive/")) return "hive";
+  if (path === "/v1/messages") return "anthropic";
   return path.startsWith("/v1/") ? "openai" : "ollama";
 }
 
@@ -25,6 +26,8 @@ export function errorBody(style: ApiStyle, status: number, refusal: RefusalText)
       return { error: refusal.message };
     case "openai":
       return { error: { message: refusal.message, type: openaiType(status), param: null, code: null } };
+    case "anthropic":
+      return { type: "error", error: { type: anthropicType(status), message: refusal.message } };
     case "hive":
       return {
         type: "about:blank",
@@ -53,4 +56,17 @@ export function refuse(style: ApiStyle, refusal: RefusalText): Response {
 function openaiType(status: number): string {
   if (status === 400) return "invalid_request_error";
   return status === 404 ? "not_found_error" : "api_error";
+}
+
+const ANTHROPIC_TYPES: ReadonlyMap<number, string> = new Map([
+  [400, "invalid_request_error"],
+  [401, "authentication_error"],
+  [403, "permission_error"],
+  [404, "not_found_error"],
+  [429, "rate_limit_error"],
+  [503, "overloaded_error"],
+]);
+
+function anthropicType(status: number): string {
+  return ANTHROPIC_TYPES.get(status) ?? "api_error";
 }

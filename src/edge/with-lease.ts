@@ -9,6 +9,7 @@ import { cellOf } from "./env.ts";
 import { openLeg } from "./forward.ts";
 import type { Forwarded } from "./forward.ts";
 import type { OpenLeg } from "./leg-head.ts";
+import { lostRecord } from "./lost-record.ts";
 import type { ApiStyle } from "./refuse.ts";
 
 /** Most hosts one request is tried on. */
@@ -90,7 +91,7 @@ async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
   const { status } = leg.value.head;
   const contentType = contentTypeOf(leg.value);
   if (status === 200 && isStream(contentType)) {
-    const { body, ended } = pipeStream(leg.value, request.style);
+    const { body, ended } = pipeStream(leg.value, lostRecord(request.style, request.forwarded.path));
     c.executionCtx.waitUntil(ended.then((outcome) => settle(cellOf(c.env), grant.leaseId, outcome)));
     return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
   }

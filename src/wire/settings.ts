@@ -27,6 +27,7 @@ export const settingsSchema = z.object({
   MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
   HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
   ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),
+  ALLOWED_ORIGINS: list.prefault("").describe("Web origins that may call, beside Ollama's defaults; * for all."),
   ALLOW_CLOUD_MODELS: flag.prefault("false").describe("Whether models that leave the host are served."),
   HIVE_ISSUER: z.string().min(1).max(200).prefault("hive").describe("Issuer name in every token of this Hive."),
 });
