@@ -85,7 +85,7 @@ export async function strikeEarly(exchange: Exchange, fault: Fault | undefined):
   if (fault === undefined) return false;
   if (fault.kind === "busy") throw new Refusal(503, new QueueFull().message);
   if (fault.kind === "reset" || (fault.kind === "die" && fault.atToken === 0)) {
-    exchange.reply.die();
+    await exchange.reply.die();
     return true;
   }
   if (fault.kind === "hang" && fault.afterTokens === 0) {
@@ -223,8 +223,7 @@ class Speaker {
     if (fault.kind === "crash" && position >= fault.atToken) throw new RunnerCrashed();
     if (fault.kind === "hang" && position >= fault.afterTokens) return untilGone(this.exchange.signal);
     if (fault.kind !== "die" || position < fault.atToken) return undefined;
-    this.exchange.reply.die();
-    return untilGone(this.exchange.signal);
+    return Promise.all([this.exchange.reply.die(), untilGone(this.exchange.signal)]).then(() => undefined);
   }
 
   private write(records: readonly string[]): Promise<void> | undefined {

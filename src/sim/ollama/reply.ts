@@ -63,8 +63,9 @@ export class Reply {
     this.response.end();
   }
 
-  /** Ends the connection as a machine does that dies. */
-  die(): void {
+  /** Ends the connection as a machine does that dies: what it had said before has left. */
+  async die(): Promise<void> {
+    await nextTurn();
     this.response.socket?.resetAndDestroy();
   }
 
@@ -74,9 +75,7 @@ export class Reply {
     for (let at = 0; at < bytes.length; at++) {
       if (at < bytes.length - 1 && !endsAfter(bytes[at] ?? 0)) continue;
       await this.write(bytes.subarray(start, at + 1));
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
+      await nextTurn();
       start = at + 1;
     }
   }
@@ -94,4 +93,11 @@ export class Reply {
       response.on("close", done);
     });
   }
+}
+
+/** Lets the event loop go round: what was written goes out. */
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }

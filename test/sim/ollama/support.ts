@@ -61,8 +61,9 @@ function takeApart(answer: Buffer): RawAnswer {
   }
   const raw = text.slice(split + 4);
   const chunks = headers["transfer-encoding"] === "chunked" ? splitChunks(raw) : undefined;
-  const body = chunks === undefined ? fromLatin1(raw) : chunks.join("");
-  return { status: Number(statusLine.split(" ")[1]), headers, body, chunks };
+  // A chunk may end inside a character; the whole does not.
+  const body = fromLatin1(chunks === undefined ? raw : chunks.join(""));
+  return { status: Number(statusLine.split(" ")[1]), headers, body, chunks: chunks?.map(fromLatin1) };
 }
 
 function splitChunks(raw: string): string[] {
@@ -72,7 +73,7 @@ function splitChunks(raw: string): string[] {
     const size = Number.parseInt(rest, 16);
     if (!(size > 0)) return chunks;
     const start = rest.indexOf("\r\n") + 2;
-    chunks.push(fromLatin1(rest.slice(start, start + size)));
+    chunks.push(rest.slice(start, start + size));
     rest = rest.slice(start + size + 2);
   }
 }
