@@ -3,7 +3,14 @@ import { DurableObject } from "cloudflare:workers";
 import { catalog } from "../core/catalog.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
 import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
-import type { CatalogView, CellRpc, FailedAttempt, HeartbeatVerdict, JoinVerdict } from "../wire/cell-rpc.ts";
+import type {
+  CancelledLease,
+  CatalogView,
+  CellRpc,
+  FailedAttempt,
+  HeartbeatVerdict,
+  JoinVerdict,
+} from "../wire/cell-rpc.ts";
 import type { FleetView } from "../wire/fleet-view.ts";
 import type { Heartbeat, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
@@ -11,6 +18,7 @@ import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import { parseModelName } from "../wire/model-name.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
+import { Connections } from "./connections.ts";
 import { HostStore } from "./host-store.ts";
 
 /** Longest lease: a request that runs longer is given up, 30 min. */
@@ -24,6 +32,7 @@ export class Cell extends DurableObject implements CellRpc {
   readonly #hosts = new Map<string, HostRegistration>();
   readonly #fleet: Fleet;
   readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
+  readonly #connections = new Connections();
   readonly #orders = new Map<string, Order[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,17 +60,25 @@ export class Cell extends DurableObject implements CellRpc {
   async acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer> {
     if (previous !== undefined) this.#apply({ type: "settle", ...previous });
     return await new Promise((resolve) => {
+      this.#connections.begin(request);
       this.#waiting.set(request.requestId, resolve);
       this.#apply({ type: "acquire", request, leaseId: crypto.randomUUID() });
     });
   }
 
   async settleLease(leaseId: string, outcome: Outcome): Promise<void> {
+    this.#connections.endLease(leaseId);
     this.#apply({ type: "settle", leaseId, outcome });
   }
 
-  async cancelRequest(requestId: string): Promise<void> {
-    this.#apply({ type: "cancel", requestId });
+  async cancelConnections(connections: readonly string[]): Promise<readonly CancelledLease[]> {
+    const cancelled: CancelledLease[] = [];
+    for (const { requestId, lease } of this.#connections.on(connections)) {
+      this.#connections.end(requestId);
+      this.#apply({ type: "cancel", requestId });
+      if (lease !== undefined) cancelled.push(lease);
+    }
+    return cancelled;
   }
 
   async recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict> {
@@ -131,9 +148,11 @@ export class Cell extends DurableObject implements CellRpc {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case "granted":
+        this.#connections.granted(effect.requestId, effect.grant);
         this.#answer(effect.requestId, { ok: true, grant: effect.grant });
         break;
       case "refused":
+        this.#connections.end(effect.requestId);
         this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
         break;
       case "order":

@@ -14,6 +14,7 @@ import {
   showStatus,
   showVersion,
 } from "./routes/aggregate.ts";
+import { connectionsClosed } from "./routes/connections.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
@@ -41,6 +42,7 @@ app.get("/hive/v1/fleet", readFleet);
 app.post("/hive/v1/hosts/:id/drain", setDrained(true));
 app.post("/hive/v1/hosts/:id/resume", setDrained(false));
 app.delete("/hive/v1/hosts/:id", removeHost);
+app.post("/hive/v1/connections/closed", connectionsClosed);
 
 // Clients: a drop-in Ollama.
 app.use(anyone);

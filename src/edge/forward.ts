@@ -1,4 +1,5 @@
 // One attempt: sends the request to the granted host's agent over the framed leg and waits for the head line.
+import { sha256Base64Url } from "../auth/digest.ts";
 import { deriveLegKey, signLegToken } from "../auth/leg-token.ts";
 import type { Grant, Outcome } from "../wire/lease.ts";
 import { LEG_CONTENT_TYPE, LEG_TOKEN_HEADER } from "../wire/leg.ts";
@@ -10,6 +11,30 @@ import type { OpenLeg } from "./leg-head.ts";
 /** A large body needs time to arrive before an agent can accept it: allow for 4 MB/s on top of TIMEOUT. */
 const UPLOAD_BYTES_PER_MS = 4_000;
 
+/** Tells an agent at once that nobody waits for a lease any more. Its heartbeat's answer would say so seconds later. */
+export async function cancelLeg(prepared: Prepared, grant: Grant, requestId: string): Promise<void> {
+  const body = new Uint8Array(0);
+  const path = "/hive/v1/cancel";
+  const bodySha256 = await sha256Base64Url(body);
+  const request = {
+    requestId,
+    method: "POST",
+    path,
+    body,
+    bodySha256,
+    contentType: "application/json",
+    userAgent: null,
+  };
+  const response = await fetch(grant.hostUrl + path, {
+    method: "POST",
+    headers: await legHeaders(prepared, { ...grant, attempt: grant.attempt + CANCEL_ATTEMPT_OFFSET }, request),
+    body,
+    redirect: "manual",
+    signal: AbortSignal.timeout(prepared.settings.TIMEOUT),
+  });
+  await response.body?.cancel();
+}
+
 export interface Forwarded {
   readonly requestId: string;
   readonly method: string;
@@ -20,6 +45,9 @@ export interface Forwarded {
   readonly userAgent: string | null;
   readonly modelKey?: string | undefined;
 }
+
+/** A token's id is lease and attempt, and an agent takes each id once: a cancel needs an id of its own. */
+const CANCEL_ATTEMPT_OFFSET = 1_000;
 
 const legKeys = new Map<string, Promise<CryptoKey>>();
 

@@ -4,6 +4,7 @@ import { ERRORS } from "../wire/errors.ts";
 import type { CellRpc, FailedAttempt } from "../wire/cell-rpc.ts";
 import type { AcquireAnswer, Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
 import { contentTypeOf, isStream, pipeStream, readWhole } from "./answer.ts";
+import { hasDeparted } from "./departed.ts";
 import type { HonoEnv } from "./env.ts";
 import { cellOf } from "./env.ts";
 import { openLeg } from "./forward.ts";
@@ -37,6 +38,7 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
     if (!answer.ok) return kept ?? request.refuse(exclude.length > 0 ? afterFailures(answer.refusal) : answer.refusal);
     const tried = await tryHost(c, answer.grant, request);
     if (tried.done) return tried.response;
+    if (hasDeparted(c.var.requestId)) return request.refuse({ code: "cancelled", detail: "the client left" });
     kept = tried.kept ?? kept;
     exclude.push(answer.grant.hostId);
     previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };

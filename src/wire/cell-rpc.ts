@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { FleetView } from "./fleet-view.ts";
 import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./heartbeat.ts";
 import type { HostRegistration, PublicKey } from "./host.ts";
-import type { AcquireAnswer, LeaseRequest, Outcome } from "./lease.ts";
+import type { AcquireAnswer, Grant, LeaseRequest, Outcome } from "./lease.ts";
 
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
@@ -25,7 +25,11 @@ export interface CellRpc {
   /** Grants, refuses or waits for a slot; `previous` settles the failed attempt in the same call. */
   acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer>;
   settleLease(leaseId: string, outcome: Outcome): Promise<void>;
-  cancelRequest(requestId: string): Promise<void>;
+  /**
+   * Ends what clients on these connections (`ip:port`) wait for: queued requests are refused, leases end as client-left.
+   * Answers with the leases whose agents must be told at once; a heartbeat would tell them seconds later.
+   */
+  cancelConnections(connections: readonly string[]): Promise<readonly CancelledLease[]>;
   recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict>;
   joinHost(registration: HostRegistration, joinTokenId: string): Promise<JoinVerdict>;
   /** The key that signs the host's heartbeats; undefined for a host nobody registered. */
@@ -39,4 +43,10 @@ export interface CellRpc {
 export interface FailedAttempt {
   readonly leaseId: string;
   readonly outcome: Outcome;
+}
+
+/** A lease whose client left, with what the edge needs to tell the agent. */
+export interface CancelledLease {
+  readonly requestId: string;
+  readonly grant: Grant;
 }

@@ -1,0 +1,37 @@
+// The front of a self-hosted edge says which client connections have closed; what ran for them ends at cell and agent at once.
+import type { Context } from "hono";
+import * as z from "zod";
+import { noteDeparted } from "../departed.ts";
+import { cellOf } from "../env.ts";
+import type { HonoEnv } from "../env.ts";
+import { cancelLeg } from "../forward.ts";
+import { readBody } from "../read-body.ts";
+import { refuse } from "../refuse.ts";
+
+const BODY_MAX_BYTES = 1_000_000;
+const closedSchema = z.object({
+  connections: z.array(z.string().max(60)).max(10_000).describe("ip:port of each client."),
+});
+
+export async function connectionsClosed(c: Context<HonoEnv>): Promise<Response> {
+  const body = await readBody(c.req.raw, BODY_MAX_BYTES);
+  const parsed = closedSchema.safeParse(body.ok ? parse(body.value) : undefined);
+  if (!parsed.success) return refuse("hive", { code: "bad_request", message: 'expected {connections: ["ip:port"]}' });
+  const cancelled = await cellOf(c.env).cancelConnections(parsed.data.connections);
+  for (const { requestId } of cancelled) noteDeparted(requestId);
+  // An agent that cannot be told learns it from the answer to its next heartbeat.
+  const told = cancelled.map(async ({ grant, requestId }) => await cancelLeg(c.var.prepared, grant, requestId));
+  const outcomes = await Promise.allSettled(told);
+  return c.json({
+    cancelled: cancelled.length,
+    told: outcomes.filter((outcome) => outcome.status === "fulfilled").length,
+  });
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
