@@ -1,0 +1,28 @@
+// The kernel's tables as they look on real machines.
+import { expect, it } from "vitest";
+import { parseNetstat, parseProcTable } from "../../src/selfhost/closed-connections.ts";
+
+const PROC = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2253 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
+   1: 0100007F:2253 0100007F:C001 08 00000000:00000001 00:00000000 00000000     0        0 2 1
+   2: 0100007F:2253 0200007F:C002 01 00000000:00000000 00:00000000 00000000     0        0 3 1
+   3: 0100007F:1F90 0100007F:C003 08 00000000:00000000 00:00000000 00000000     0        0 4 1`;
+
+it("finds the clients that closed their side of the port, and no others", () => {
+  expect(parseProcTable(PROC, 8787)).toEqual(["127.0.0.1:49153"]);
+});
+
+it("reads IPv4 addresses inside IPv6 and IPv6 ones", () => {
+  const mapped = "0000000000000000FFFF00000100007F";
+  const loopback = "00000000000000000000000001000000";
+  expect(parseProcTable(` 0: ${mapped}:2253 ${mapped}:C001 08`, 8787)).toEqual(["127.0.0.1:49153"]);
+  expect(parseProcTable(` 0: ${loopback}:2253 ${loopback}:C001 08`, 8787)).toEqual(["[::1]:49153"]);
+});
+
+it("reads netstat of macOS and of Windows", () => {
+  expect(parseNetstat("tcp4  0  0  127.0.0.1.8787  127.0.0.1.49153  CLOSE_WAIT", 8787)).toEqual(["127.0.0.1:49153"]);
+  expect(parseNetstat("  TCP    127.0.0.1:8787    127.0.0.1:49153    CLOSE_WAIT    42", 8787)).toEqual([
+    "127.0.0.1:49153",
+  ]);
+  expect(parseNetstat("  TCP    127.0.0.1:8787    127.0.0.1:49153    ESTABLISHED    42", 8787)).toEqual([]);
+});
