@@ -1,5 +1,5 @@
 // Virtual time: the order of actions is the same in every run.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { VirtualTime } from "../../../src/sim/routing/virtual-time.ts";
 
