@@ -55,8 +55,10 @@ const edge :Workerd.Worker = (
 
 /** A Cap'n Proto text literal: C's escapes, other bytes as they are. */
 function quote(text: string): string {
-  const escaped = text.replace(/["\\\u0000-\u001f\u007f]/g, (char) =>
-    char === '"' || char === "\\" ? `\\${char}` : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  return `"${escaped}"`;
+  const escaped = Array.from(text, (char) => {
+    if (char === '"' || char === "\\") return `\\${char}`;
+    const code = char.charCodeAt(0);
+    return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, "0")}` : char;
+  });
+  return `"${escaped.join("")}"`;
 }

@@ -1,7 +1,6 @@
 // One workerd process: started, waited for until it listens, watched, and never left behind.
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -48,6 +47,10 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Result<Work
     child.once("exit", (code, signal) => resolve(`workerd ended (${signal ?? `exit ${String(code)}`})`));
   });
   void ended.then(stopWatching);
+  const closed = new Promise<void>((resolve) => {
+    child.once("error", () => resolve());
+    child.once("close", () => resolve());
+  });
   const errors: string[] = [];
   let isListening = false;
   passLines(child.stdout, options.log);
@@ -56,11 +59,12 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Result<Work
     else errors.push(line);
   });
 
-  const started = await Promise.race([portOf(child), ended, timeLimit()]);
+  const timer = setTimeout(() => child.kill("SIGKILL"), LISTEN_TIMEOUT_MS);
+  const started = await Promise.race([portOf(child), ended]);
+  clearTimeout(timer);
   if (typeof started !== "number") {
-    child.kill("SIGKILL");
     // Its last words may still be in the pipe.
-    if (child.pid !== undefined) await Promise.race([once(child, "close"), timeLimit(CLOSE_GRACE_MS)]);
+    await closed;
     return { ok: false, error: reasonOf(errors) ?? started };
   }
   isListening = true;
@@ -75,9 +79,7 @@ function handle(child: ChildProcess, ended: Promise<string>): Omit<WorkerdProces
     child.kill("SIGKILL");
   };
   const died = new Promise<string>((resolve) => {
-    void ended.then((line) => {
-      if (!isAsked) resolve(line);
-    });
+    void ended.then((line) => (isAsked ? undefined : resolve(line)));
   });
   const close = async (): Promise<void> => {
     isAsked = true;
@@ -115,12 +117,6 @@ async function portOf(child: ChildProcess): Promise<number> {
       const event = listenSchema.safeParse(parseJson(line));
       if (event.success) resolve(event.data.port);
     });
-  });
-}
-
-async function timeLimit(limitMs = LISTEN_TIMEOUT_MS): Promise<string> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve("workerd did not start in time"), limitMs).unref();
   });
 }
 

@@ -1,0 +1,45 @@
+// `hive agent`: the process beside an Ollama.
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { EDGE_DEFAULT, readCount, readListen, readOllamaUrl, readUrl, STATE_FLAG } from "./flags.ts";
+import { runUntilStopped } from "./stop.ts";
+import { say } from "./terminal.ts";
+
+interface AgentFlags {
+  readonly edge: string;
+  readonly join?: string;
+  readonly ollama: string;
+  readonly listen: { readonly hostname: string; readonly port: number };
+  readonly slots?: number;
+  readonly state: string;
+}
+
+export function addAgent(program: Command): void {
+  program
+    .command("agent")
+    .description("run the agent beside an Ollama; after the first join it needs no token")
+    .option("--edge <url>", "address of the edge (HIVE_URL)", readUrl, EDGE_DEFAULT)
+    .option("--join <token>", "join token of hive host invite")
+    .option("--ollama <url>", "the Ollama beside it", readOllamaUrl, "http://127.0.0.1:11434")
+    .option("--listen <address:port>", "where the tunnel ends", readListen, { hostname: "127.0.0.1", port: 11435 })
+    .option("--slots <n>", "most requests at once", readCount)
+    .option(...STATE_FLAG)
+    .action(run);
+}
+
+async function run(flags: AgentFlags): Promise<void> {
+  // Loaded here alone: other commands need none of it.
+  const { startAgent } = await import("../agent/agent.ts");
+  const agent = await startAgent({
+    edgeUrl: flags.edge,
+    ollamaUrl: flags.ollama,
+    listen: flags.listen,
+    stateDir: resolve(flags.state),
+    ...(flags.join === undefined ? {} : { joinToken: flags.join }),
+    ...(flags.slots === undefined ? {} : { slots: flags.slots }),
+    log: (line) => say(`agent: ${JSON.stringify(line)}`),
+  });
+  say(`agent: ready ${agent.hostId}`);
+  const close = async (): Promise<void> => agent.close();
+  await runUntilStopped({ close, kill: () => undefined }, new Promise(() => undefined));
+}

@@ -1,0 +1,73 @@
+// Readers of flag values; each says in one line what it wanted.
+import { InvalidArgumentError } from "commander";
+import { parseDuration } from "../wire/duration.ts";
+import { hostIdSchema } from "../wire/host.ts";
+
+/** HIVE_URL, or where `hive up` and `hive serve` listen. */
+export const EDGE_DEFAULT = process.env["HIVE_URL"]?.replace(/\/+$/, "") || "http://127.0.0.1:8787";
+
+export const STATE_FLAG = [
+  "--state <dir>",
+  "folder for keys and data (HIVE_STATE)",
+  process.env["HIVE_STATE"] || ".hive",
+] as const;
+export const URL_FLAG = ["--edge <url>", "address of the edge (HIVE_URL)", readUrl, EDGE_DEFAULT] as const;
+
+/** A port to listen on; 0 is any free one. */
+export function readPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError("expected a port, 0 to 65535");
+  return port;
+}
+
+export function readCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,12}$/.test(text) || count < 1) throw new InvalidArgumentError("expected a whole number from 1 on");
+  return count;
+}
+
+export function readLifetime(text: string): number {
+  const parsed = parseDuration(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
+  if (parsed.value < 1_000) throw new InvalidArgumentError("expected at least 1s");
+  return parsed.value;
+}
+
+/** An http or https base URL, without its trailing slash. */
+export function readUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new InvalidArgumentError("expected a URL such as http://127.0.0.1:8787");
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+/** Addresses of Ollama as OLLAMA_HOST writes them: scheme and port may be missing, 0.0.0.0 means this machine. */
+export function readOllamaUrl(text: string): string {
+  const trimmed = text.trim();
+  const url = URL.parse(trimmed.includes("://") ? trimmed : `http://${trimmed}`);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new InvalidArgumentError("expected the URL of an Ollama such as http://127.0.0.1:11434");
+  }
+  const hasPort = /:\d+$/.test(trimmed.replace(/\/.*$/, "").replace(/^.*:\/\//, "")) || /:\d+(\/|$)/.test(trimmed);
+  if (!hasPort && url.protocol === "http:" && !trimmed.includes("://")) url.port = "11434";
+  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
+  return url.origin;
+}
+
+export function collectOllama(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), readOllamaUrl(text)];
+}
+
+export function readHostId(text: string): string {
+  const parsed = hostIdSchema.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "not a host id");
+  return parsed.data;
+}
+
+/** `ADDRESS:PORT`, or a port alone on loopback. */
+export function readListen(text: string): { hostname: string; port: number } {
+  const match = /^(?:(.+):)?(\d+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("expected ADDRESS:PORT such as 127.0.0.1:11435");
+  return { hostname: match[1] ?? "127.0.0.1", port: readPort(match[2] ?? "") };
+}

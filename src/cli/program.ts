@@ -1,0 +1,52 @@
+// The command line: one file per noun, one line per failure.
+import { Command, CommanderError } from "commander";
+import { addAgent } from "./agent.ts";
+import { addFleet } from "./fleet.ts";
+import { addHost } from "./host.ts";
+import { addInit } from "./init.ts";
+import { addServe } from "./serve.ts";
+import { CliError, say } from "./terminal.ts";
+import { addToken } from "./token.ts";
+import { addUp } from "./up.ts";
+
+/** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrongly called. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync([...argv]);
+    // A command that is done is done: nothing it forgot may keep the process.
+    process.exitCode = 0;
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+  process.exit();
+}
+
+function buildProgram(): Command {
+  const program = new Command("hive").description("One Ollama out of many.");
+  // Before any command is added, for commands inherit these.
+  program
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ showGlobalOptions: false });
+  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent]) add(program);
+  return program;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    // commander.help: the usage is on the screen already.
+    if (error.code !== "commander.help") say(`hive: ${oneLine(error.message.replace(/^error: /, ""))}`);
+    return 2;
+  }
+  if (error instanceof CliError) {
+    say(`hive: ${oneLine(error.message)}`);
+    return error.exitCode;
+  }
+  say(`hive: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+  return 1;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, " ").trim();
+}

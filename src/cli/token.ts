@@ -1,0 +1,102 @@
+// `hive token issue`: signs a token with the keys of the state folder.
+import type { Command } from "commander";
+import { Option } from "commander";
+import { issueAdminToken, ADMIN_TOKEN_DEFAULT_TTL_MS, ADMIN_TOKEN_MAX_TTL_MS } from "../auth/admin-token.ts";
+import { CLIENT_TOKEN_DEFAULT_TTL_MS, CLIENT_TOKEN_MAX_TTL_MS, issueClientToken } from "../auth/client-token.ts";
+import type { HiveKeys } from "../auth/keys.ts";
+import { formatDuration } from "../wire/duration.ts";
+import { readCount, readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { readIssuer, requireKeys } from "./state.ts";
+import { CliError, print } from "./terminal.ts";
+
+interface IssueOptions {
+  readonly role: "client" | "admin";
+  readonly scope?: "manage";
+  readonly sub: string;
+  readonly models?: string;
+  readonly rpm?: number;
+  readonly tokensPerDay?: number;
+  readonly priority?: "low" | "normal" | "high";
+  readonly pool?: string;
+  readonly expires?: number;
+  readonly url?: boolean;
+  readonly edge: string;
+  readonly state: string;
+}
+
+export function addToken(program: Command): void {
+  program
+    .command("token")
+    .description("tokens of clients and operators")
+    .command("issue")
+    .description("print a new token")
+    .addOption(new Option("--role <role>").choices(["client", "admin"]).makeOptionMandatory())
+    .addOption(new Option("--scope <scope>", "also allow the management of models").choices(["manage"]))
+    .option("--sub <name>", "whom the token speaks for", "default")
+    .option("--models <globs>", "models it may use, comma-separated (default: all)")
+    .option("--rpm <n>", "requests per minute", readCount)
+    .option("--tokens-per-day <n>", "tokens per day", readCount)
+    .addOption(new Option("--priority <priority>", "highest it may ask for").choices(["low", "normal", "high"]))
+    .option("--pool <name>", "group of hosts")
+    .option("--expires <duration>", "lifetime, e.g. 30d (default: 30d, admin 15m)", readLifetime)
+    .option("--url", "print a base URL that carries the token, for clients that can set no header")
+    .option(...URL_FLAG)
+    .option(...STATE_FLAG)
+    .action(issue);
+}
+
+async function issue(options: IssueOptions): Promise<void> {
+  checkFlags(options);
+  const keys = await requireKeys(options.state);
+  const context = { issuer: await readIssuer(options.state), now: Date.now() };
+  const token =
+    options.role === "admin" ? await issueAdmin(keys, options, context) : await issueClient(keys, options, context);
+  print(options.url === true ? `${options.edge}/k/${token}` : token);
+}
+
+function checkFlags(options: IssueOptions): void {
+  const isAdmin = options.role === "admin";
+  const clientOnly = ["scope", "models", "rpm", "tokensPerDay", "priority", "pool", "url"] as const;
+  const wrong = isAdmin ? clientOnly.find((name) => options[name] !== undefined) : undefined;
+  if (wrong !== undefined) {
+    throw new CliError(`--${wrong === "tokensPerDay" ? "tokens-per-day" : wrong} is for --role client only`, 2);
+  }
+  const maxMs = isAdmin ? ADMIN_TOKEN_MAX_TTL_MS : CLIENT_TOKEN_MAX_TTL_MS;
+  if ((options.expires ?? 0) > maxMs) {
+    throw new CliError(`--expires of a token with role ${options.role} is at most ${formatDuration(maxMs)}`, 2);
+  }
+}
+
+interface SigningContext {
+  readonly issuer: string;
+  readonly now: number;
+}
+
+function expiry(now: number, ttlMs: number): number {
+  return Math.floor((now + ttlMs) / 1000);
+}
+
+async function issueAdmin(keys: HiveKeys, options: IssueOptions, context: SigningContext): Promise<string> {
+  const exp = expiry(context.now, options.expires ?? ADMIN_TOKEN_DEFAULT_TTL_MS);
+  return issueAdminToken(keys, { sub: options.sub, exp, ...context });
+}
+
+async function issueClient(keys: HiveKeys, options: IssueOptions, context: SigningContext): Promise<string> {
+  const models = options.models
+    ?.split(",")
+    .map((glob) => glob.trim())
+    .filter((glob) => glob !== "");
+  if (models?.length === 0) throw new CliError("--models names no model", 2);
+  return issueClientToken(keys, {
+    sub: options.sub,
+    exp: expiry(context.now, options.expires ?? CLIENT_TOKEN_DEFAULT_TTL_MS),
+    ...context,
+    ...(options.scope === undefined ? {} : { scope: ["inference", "manage"] }),
+    ...(models === undefined ? {} : { models }),
+    ...(options.rpm === undefined ? {} : { rpm: options.rpm }),
+    ...(options.tokensPerDay === undefined ? {} : { tokensPerDay: options.tokensPerDay }),
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(options.url === true ? { url: true } : {}),
+  });
+}
