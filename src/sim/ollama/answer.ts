@@ -12,7 +12,7 @@ export type Answer = {
   readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly arguments: unknown }[];
 };
 
-export type AnswerRequest = {
+type AnswerRequest = {
   readonly model: SimulatedModel;
   /** The rendered prompt without the beginning of the answer that the caller may have given. */
   readonly prompt: string;

@@ -28,7 +28,7 @@ export async function handleMessages(host: Host, exchange: Exchange): Promise<vo
 }
 
 /** The chat request that stands for an Anthropic style one; throws Ollama's refusals, in Ollama's order. */
-export function fromMessages(given: MessagesRequest): ChatRequest {
+function fromMessages(given: MessagesRequest): ChatRequest {
   if (given.model === "") throw new Refusal(400, "model is required");
   if (given.max_tokens <= 0) throw new Refusal(400, "max_tokens is required and must be positive");
   if ((given.messages ?? []).length === 0) throw new Refusal(400, "messages is required");

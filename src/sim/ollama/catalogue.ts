@@ -21,6 +21,7 @@ function tagRow(model: StoredModel): object {
   return {
     name: model.parsed.display,
     model: model.parsed.display,
+    ...remoteOf(model),
     modified_at: goTime(model.modifiedAt),
     size: model.sizeBytes,
     digest: model.digest,
@@ -31,6 +32,10 @@ function tagRow(model: StoredModel): object {
     },
     capabilities: model.capabilities,
   };
+}
+
+function remoteOf(model: StoredModel): object {
+  return model.remote === undefined ? {} : { remote_model: model.remote.model, remote_host: model.remote.host };
 }
 
 function details(model: StoredModel): object {
@@ -77,7 +82,7 @@ export function openaiModels(host: Host): object {
   return { object: "list", data: data.length === 0 ? null : data };
 }
 
-export type ShowCall = {
+type ShowCall = {
   readonly model: string;
   readonly name: string;
   readonly system: string;
@@ -90,6 +95,8 @@ export function findShown(host: Host, spelled: string): StoredModel {
   const required = { status: 400, message: "model is required" };
   const name = modelNameOrRefuse(spelled, required, "remote model details are unavailable");
   const model = host.store.find(name);
+  if (model?.remote !== undefined)
+    throw new Refusal(403, "ollama cloud is disabled: remote model details are unavailable");
   if (model !== undefined) return model;
   const parsed = parseModelName(fullName(host.store.respell(name)));
   throw new Refusal(404, `model '${parsed.ok ? parsed.value.display : name.display}' not found`);

@@ -10,14 +10,14 @@ import type { StoredModel } from "./store.ts";
 import type { Voice } from "./voice.ts";
 import { planAnswer } from "./answer.ts";
 import { formatText } from "./format.ts";
-import { holdRunner, modelNameOrRefuse, requireCapabilities, speak, strikeEarly } from "./inference.ts";
+import { holdRunner, modelNameOrRefuse, refuseRemote, requireCapabilities, speak, strikeEarly } from "./inference.ts";
 import { readModelOptions } from "./model-options.ts";
 import { Refusal } from "./refusal.ts";
 import { renderChat } from "./render.ts";
 import { valueForSchema } from "./schema-value.ts";
 import { emptyPiece } from "./voice.ts";
 
-export type ChatCall = {
+type ChatCall = {
   readonly request: ChatRequest;
   readonly voice: Voice;
   /** A limit that shortens an answer and never lengthens one, unlike num_predict here. */
@@ -31,6 +31,7 @@ export async function answerChat(host: Host, exchange: Exchange, call: ChatCall)
   const startedMs = performance.now();
   const { request } = call;
   const model = findModel(host, request);
+  refuseRemote(model);
   const fault = exchange.takeFault(request.model);
   if (await strikeEarly(exchange, fault)) return;
 

@@ -12,7 +12,7 @@ import { elapsedNs } from "./runner.ts";
 import { pause } from "./pause.ts";
 import { countTokens } from "./tokens.ts";
 
-export type EmbedCall = {
+type EmbedCall = {
   readonly model: string;
   readonly input: unknown;
   readonly keep_alive: number | null;

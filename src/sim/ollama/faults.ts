@@ -1,7 +1,7 @@
 // Faults on demand: which go wrong next, for which endpoint and model, and how often.
 import { parseModelName } from "../../wire/model-name.ts";
 
-export type FaultKind =
+type FaultKind =
   /** Nothing listens any more, until the faults are cleared. */
   | { readonly kind: "refuse" }
   /** The connection is reset before any header. */

@@ -11,13 +11,13 @@ import { planAnswer } from "./answer.ts";
 import { checkImages, checkTopLogprobs, exactTokens, optionsOf } from "./chat.ts";
 import { formatText } from "./format.ts";
 import { goTime } from "./go-json.ts";
-import { holdRunner, modelNameOrRefuse, requireCapabilities, speak, strikeEarly } from "./inference.ts";
+import { holdRunner, modelNameOrRefuse, refuseRemote, requireCapabilities, speak, strikeEarly } from "./inference.ts";
 import { Refusal } from "./refusal.ts";
 import { imageMark } from "./render.ts";
 import { TOKENS_PER_IMAGE, countTokens, decodeTokens, encodeTokens } from "./tokens.ts";
 import { emptyPiece, preciseNow } from "./voice.ts";
 
-export type GenerateCall = {
+type GenerateCall = {
   readonly request: GenerateRequest;
   readonly voice: Voice;
   readonly maxTokens: number | undefined;
@@ -28,6 +28,7 @@ export async function answerGenerate(host: Host, exchange: Exchange, call: Gener
   const startedMs = performance.now();
   const { request } = call;
   const model = findModel(host, request);
+  refuseRemote(model);
   const fault = exchange.takeFault(request.model);
   if (await strikeEarly(exchange, fault)) return;
 

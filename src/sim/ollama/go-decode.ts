@@ -3,7 +3,7 @@ import type { GoType } from "./go-types.ts";
 import { GoSyntaxError, readFirstValue } from "./go-scan.ts";
 import { GoCustomError, GoTypeError, decodeAs } from "./go-types.ts";
 
-export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
 
 /** Decodes a body; the error is Go's text, `EOF` where there was nothing to decode. */
 export function decodeBody<T>(type: GoType<T>, body: Uint8Array): Decoded<T> {

@@ -36,7 +36,7 @@ export class GoCustomError extends Error {
 }
 
 /** One call of json.Unmarshal: where it is, and the first type error. */
-export class Decoding {
+class Decoding {
   struct = "";
   readonly path: string[] = [];
   saved: Error | undefined;
@@ -222,7 +222,7 @@ export function goCustom<T>(name: string, zero: () => T, unmarshal: (node: GoNod
 }
 
 /** Go's foldName for the ASCII names that Ollama's fields have: U+017F and U+212A are other cases of s and k. */
-export function foldKey(key: string): string {
+function foldKey(key: string): string {
   return key
     .replaceAll("\u017F", "s")
     .replaceAll("\u212A", "k")

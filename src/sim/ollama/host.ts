@@ -7,6 +7,8 @@ import type { ModelStore } from "./store.ts";
 
 export type Host = {
   readonly version: string;
+  /** Bound to a loopback address: Ollama then looks at the Host header. */
+  readonly onLoopback: boolean;
   readonly store: ModelStore;
   readonly scheduler: Scheduler;
   readonly faults: Faults;

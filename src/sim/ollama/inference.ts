@@ -17,7 +17,7 @@ import { RunnerCrashed, elapsedNs } from "./runner.ts";
 import { LoadFailed, QueueFull } from "./scheduler.ts";
 import { emptyPiece, preciseNow } from "./voice.ts";
 
-export const CRASH_MESSAGE =
+const CRASH_MESSAGE =
   "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, " +
   "check ollama server logs for details";
 const MID_STREAM_CRASH_MESSAGE = "an error was encountered while running the model: unexpected EOF";
@@ -39,6 +39,11 @@ export function modelNameOrRefuse(
   throw new Refusal(400, parsed.error.message);
 }
 
+/** A stub of a cloud model cannot be run while the cloud is off. */
+export function refuseRemote(model: StoredModel): void {
+  if (model.remote !== undefined) throw new Refusal(403, `ollama cloud is disabled: ${CLOUD_MODEL_OFF}`);
+}
+
 /** Ollama's CheckCapabilities, for what a request needs. */
 export function requireCapabilities(
   model: StoredModel,
@@ -53,7 +58,7 @@ export function requireCapabilities(
   throw new Refusal(400, `${full} does not support ${missing.join("\n")}`);
 }
 
-export type HeldRunner = { readonly runner: Runner; readonly release: () => void; readonly loadNs: number };
+type HeldRunner = { readonly runner: Runner; readonly release: () => void; readonly loadNs: number };
 
 /** Holds the model's runner, loading it where needed; failures become the answers Ollama gives. */
 export async function holdRunner(
@@ -96,7 +101,7 @@ export async function strikeEarly(exchange: Exchange, fault: Fault | undefined):
 }
 
 /** Waits until the client has left. */
-export async function untilGone(signal: AbortSignal): Promise<void> {
+async function untilGone(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });

@@ -27,6 +27,8 @@ export type SimulatedModel = {
   readonly opening: string;
   /** Length of an answer that nobody limits; undefined derives 20 to 60 from the prompt. */
   readonly answerTokens: number | undefined;
+  /** A stub whose model runs in Ollama's cloud; this host's cloud is off. */
+  readonly remote: { readonly host: string; readonly model: string } | undefined;
 };
 
 // A fixed instant: a simulated fleet looks the same in every run.
@@ -51,6 +53,7 @@ export function simulatedModel(given: Partial<SimulatedModel> & { readonly name:
     decodeTokensPerSecond: Number.POSITIVE_INFINITY,
     opening: "",
     answerTokens: undefined,
+    remote: undefined,
     ...given,
   };
 }

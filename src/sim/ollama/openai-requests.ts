@@ -87,5 +87,4 @@ export const openaiEmbedRequest = goStruct("openai.EmbedRequest", {
 
 type ValueOf<T> = T extends GoType<infer V> ? V : never;
 export type ChatCompletionRequest = ValueOf<typeof chatCompletionRequest>;
-export type CompletionRequest = ValueOf<typeof completionRequest>;
 export type OpenaiMessage = ValueOf<typeof message>;

@@ -16,6 +16,7 @@ import { generateRequest } from "./native-requests.ts";
 import { fromChatCompletion, stopOption } from "./openai-chat.ts";
 import { chatCompletionRequest, completionRequest, openaiEmbedRequest } from "./openai-requests.ts";
 import { Refusal } from "./refusal.ts";
+import { plainBody } from "./zstd-body.ts";
 import { chatCompletionVoice, completionVoice, openaiError } from "./voice-openai.ts";
 
 /** Decodes and translates; what goes wrong here is answered in the OpenAI shape, and undefined given. */
@@ -25,8 +26,9 @@ export function translate<T, R>(
   toRequest: (given: T) => R,
   shape: (status: number, message: string) => object = openaiError,
 ): { readonly given: T; readonly request: R } | undefined {
-  if (refuseCloudModel(exchange)) return undefined;
-  const decoded = decodeBody(type, exchange.body);
+  const body = acceptedBody(exchange);
+  if (body === undefined) return undefined;
+  const decoded = decodeBody(type, body);
   if (!decoded.ok) {
     sendJson(exchange, 400, shape(400, decoded.error));
     return undefined;
@@ -42,14 +44,20 @@ export function translate<T, R>(
 
 const modelField = goStruct("struct { Model string }", { model: goString });
 
-/** Ollama's passthrough for cloud models comes first, and answers in its own shape. */
-function refuseCloudModel(exchange: Exchange): boolean {
-  const decoded = decodeBody(modelField, exchange.body);
-  if (!decoded.ok) return false;
-  const name = parseModelName(decoded.value.model);
-  if (!name.ok || name.value.source !== "cloud") return false;
-  sendError(exchange, 403, `ollama cloud is disabled: ${CLOUD_MODEL_OFF}`);
-  return true;
+/** The body, decompressed; what Ollama's passthrough for cloud models refuses is answered in the native shape. */
+function acceptedBody(exchange: Exchange): Buffer | undefined {
+  try {
+    const body = plainBody(exchange);
+    const decoded = decodeBody(modelField, body);
+    const name = parseModelName(decoded.ok ? decoded.value.model : "");
+    if (name.ok && name.value.source === "cloud")
+      throw new Refusal(403, `ollama cloud is disabled: ${CLOUD_MODEL_OFF}`);
+    return body;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    sendError(exchange, error.status, error.message);
+    return undefined;
+  }
 }
 
 export async function handleChatCompletions(host: Host, exchange: Exchange): Promise<void> {

@@ -16,8 +16,8 @@ const PREFLIGHT_HEADERS = {
 };
 
 /** Sets the CORS headers; answers the request itself, and says so, when it is a preflight or not allowed. */
-export function gateRequest(request: IncomingMessage, response: ServerResponse): boolean {
-  return gateOrigin(request, response) || gateHost(request, response);
+export function gateRequest(request: IncomingMessage, response: ServerResponse, onLoopback: boolean): boolean {
+  return gateOrigin(request, response) || (onLoopback && gateHost(request, response));
 }
 
 function gateOrigin(request: IncomingMessage, response: ServerResponse): boolean {

@@ -9,7 +9,7 @@ const BYTES_PER_TOKEN = 4;
 
 type Slot = { content: Buffer; busy: boolean; usedAt: number };
 
-export type TakenSlot = {
+type TakenSlot = {
   /** Tokens of the prompt that need no prefill. */
   readonly cachedTokens: number;
   /** Gives the slot back with what it now holds. */

@@ -10,6 +10,8 @@ const LONGEST_COUNTED_BYTES = 2048;
 export class Reply {
   readonly response: ServerResponse;
   frames: WrongFrames | undefined;
+  /** The connection was broken off on this side. */
+  died = false;
   private records = 0;
 
   constructor(response: ServerResponse) {
@@ -66,6 +68,7 @@ export class Reply {
   /** Ends the connection as a machine does that dies: what it had said before has left. */
   async die(): Promise<void> {
     await nextTurn();
+    this.died = true;
     this.response.socket?.resetAndDestroy();
   }
 

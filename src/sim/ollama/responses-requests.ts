@@ -27,7 +27,7 @@ export type ResponsesItem =
   | { readonly kind: "reasoning"; readonly thinking: string }
   | { readonly kind: "ignored" };
 
-export type ResponsesInput = string | readonly ResponsesItem[];
+type ResponsesInput = string | readonly ResponsesItem[];
 
 const contentFields = goStruct("openai.ResponsesTextContent", {
   type: goString,

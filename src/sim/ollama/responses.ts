@@ -29,7 +29,7 @@ export async function handleResponses(host: Host, exchange: Exchange): Promise<v
 }
 
 /** The chat request that stands for a Responses one; throws Ollama's refusals. */
-export function fromResponses(given: ResponsesRequest): ChatRequest {
+function fromResponses(given: ResponsesRequest): ChatRequest {
   const instructions = { ...EMPTY_MESSAGE, role: "system", content: given.instructions };
   const said =
     typeof given.input === "string"

@@ -29,14 +29,14 @@ export async function handleRequest(
     headers: request.headers,
     rawHeaders: request.rawHeaders,
   });
-  const signal = watchClient(host, received, response);
   const reply = new Reply(response);
+  const signal = watchClient(host, received, reply);
   const found = locate(request, reply);
   if (found === undefined) return;
   const { route, path, param, methods } = found;
   // gin has said which methods there are before it asks who is asking.
   if (route === undefined && methods !== undefined) response.setHeader("Allow", Object.keys(methods).join(", "));
-  if (gateRequest(request, response)) return;
+  if (gateRequest(request, response, host.onLoopback)) return;
   if (route === undefined) return refuseRoute(reply, methods);
 
   const body = route.streamsBody ? Buffer.alloc(0) : await readBody(request);
@@ -79,7 +79,8 @@ function faultTaker(host: Host, route: Route, path: string): Exchange["takeFault
 }
 
 /** A signal that fires when the client leaves, as Go's request context does. */
-function watchClient(host: Host, received: ReceivedRequest, response: ServerResponse): AbortSignal {
+function watchClient(host: Host, received: ReceivedRequest, reply: Reply): AbortSignal {
+  const { response } = reply;
   const gone = new AbortController();
   response.on("finish", () => {
     received.finished = true;
@@ -88,8 +89,8 @@ function watchClient(host: Host, received: ReceivedRequest, response: ServerResp
   response.on("close", () => {
     received.status = response.headersSent ? response.statusCode : undefined;
     if (response.writableFinished) return;
-    received.closedByClient = true;
-    host.gauges.aborted++;
+    received.closedByClient = !reply.died;
+    if (!reply.died) host.gauges.aborted++;
     gone.abort();
   });
   return gone.signal;

@@ -17,7 +17,7 @@ export type RunnerOptions = {
   readonly shift: boolean;
 };
 
-export type Generation = {
+type Generation = {
   readonly prompt: string;
   readonly promptTokens: number;
   readonly answer: Answer;

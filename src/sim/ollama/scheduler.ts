@@ -5,7 +5,7 @@ import type { RunnerOptions } from "./runner.ts";
 import { Canceled, pause } from "./pause.ts";
 import { Runner } from "./runner.ts";
 
-export type SchedulerOptions = {
+type SchedulerOptions = {
   readonly slots: number;
   readonly maxLoadedModels: number;
   /** OLLAMA_MAX_QUEUE: requests that may wait for a load. */
@@ -18,7 +18,7 @@ export type SchedulerOptions = {
   readonly unloadMs: number;
 };
 
-export type RunnerRequest = {
+type RunnerRequest = {
   readonly model: SimulatedModel;
   readonly options: RunnerOptions;
   readonly keepAliveMs: number | undefined;

@@ -63,6 +63,7 @@ export async function startSimulatedOllama(options: SimulatedOllamaOptions): Pro
   const journal = new Journal(given.keepRequests);
   const host: Host = {
     version: given.version,
+    onLoopback: given.hostname === "localhost" || given.hostname === "::1" || given.hostname.startsWith("127."),
     store: new ModelStore(given.models),
     scheduler: new Scheduler(given, gauges),
     faults: new Faults(),
@@ -72,7 +73,14 @@ export async function startSimulatedOllama(options: SimulatedOllamaOptions): Pro
   };
   // Go's server has none of Node's time limits and takes headers of a megabyte.
   const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0, maxHeaderSize: 1 << 20 });
-  server.on("request", (request, response) => void handleRequest(host, journal, request, response));
+  server.on("request", (request, response) => {
+    handleRequest(host, journal, request, response).catch((error: unknown) => {
+      // As gin recovers from a panic: the server lives, the request fails, and the log says why.
+      process.emitWarning(error instanceof Error ? error : String(error));
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    });
+  });
 
   await listen(server, given.hostname, given.port);
   const { port } = server.address() as AddressInfo;

@@ -18,7 +18,7 @@ import { Refusal } from "./refusal.ts";
 
 // Ollama reports a download about this often; here each is one record.
 const PULL_STEPS = 4;
-export const MODELS_FOLDER = "/usr/share/ollama/.ollama/models";
+const MODELS_FOLDER = "/usr/share/ollama/.ollama/models";
 const INVALID_NAME = "invalid model name";
 
 export async function handlePull(host: Host, exchange: Exchange): Promise<void> {

@@ -17,7 +17,7 @@ export const openaiFailure = {
   failure: (status: number, message: string) => `${goJson(openaiError(status, message))}\n`,
 };
 
-export function sse(value: unknown): string {
+function sse(value: unknown): string {
   return `data: ${goJson(value)}\n\n`;
 }
 
@@ -109,7 +109,7 @@ function chatCompletion(id: string, piece: Piece): object {
 }
 
 /** A tool call with its arguments as text. */
-export function openaiToolCall(call: ToolCallPiece, index: number): object {
+function openaiToolCall(call: ToolCallPiece, index: number): object {
   return { id: call.id, index, type: "function", function: { name: call.name, arguments: goJson(call.arguments) } };
 }
 

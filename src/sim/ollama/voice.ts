@@ -10,7 +10,7 @@ export type Logprob = {
 };
 
 /** Durations in nanoseconds. */
-export type Metrics = {
+type Metrics = {
   readonly total_duration: number;
   readonly load_duration: number;
   readonly prompt_eval_count: number;

@@ -69,7 +69,8 @@ describe("a host that dies", () => {
     const { text, broken } = await readAll(await post(host, "/api/chat", CHAT));
     expect(broken).toBe(true);
     expect(text).not.toContain('"done":true');
-    await vi.waitFor(() => expect(host.gauges().activeGenerations).toBe(0));
+    await vi.waitFor(() => expect(host.gauges()).toMatchObject({ activeGenerations: 0, aborted: 0 }));
+    expect(host.requests[0]).toMatchObject({ finished: false, closedByClient: false });
     expect((await postLines(host, "/api/chat", CHAT)).at(-1)).toMatchObject({ done: true });
   });
 });

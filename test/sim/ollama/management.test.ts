@@ -122,6 +122,20 @@ describe("show", () => {
   });
 });
 
+describe("a stub of a cloud model", () => {
+  it("is listed with its host, and cannot be run here", async () => {
+    const remote = { host: "https://ollama.com:443", model: "gpt-oss:120b" };
+    await using host = await startHost({ models: [simulatedModel({ name: "gpt-oss:120b-x", remote })] });
+    const { models } = (await (await fetch(`${host.url}/api/tags`)).json()) as { models: object[] };
+    expect(models).toMatchObject([{ remote_host: remote.host, remote_model: remote.model }]);
+    const response = await post(host, "/api/chat", { model: "gpt-oss:120b-x", messages: says("x") });
+    expect([response.status, await response.json()]).toEqual([
+      403,
+      { error: "ollama cloud is disabled: remote model is unavailable" },
+    ]);
+  });
+});
+
 describe("the journal", () => {
   it("keeps what came in, byte for byte", async () => {
     await using host = await startHost();
