@@ -42,16 +42,23 @@ export function readUrl(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
-/** Addresses of Ollama as OLLAMA_HOST writes them: scheme and port may be missing, 0.0.0.0 means this machine. */
+const OLLAMA_PORTS: ReadonlyMap<string, string> = new Map([
+  ["http", "80"],
+  ["https", "443"],
+]);
+
+/** Reads an address as Ollama reads OLLAMA_HOST: without a scheme the port is 11434, without a name it is this machine. */
 export function readOllamaUrl(text: string): string {
-  const trimmed = text.trim();
-  const url = URL.parse(trimmed.includes("://") ? trimmed : `http://${trimmed}`);
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+  const [, scheme, rest = ""] = /^(?:([a-z]+):\/\/)?([^/]*)/i.exec(text.trim()) ?? [];
+  const known = OLLAMA_PORTS.get(scheme?.toLowerCase() ?? "http");
+  const [, name = "", port] = /^(.*?)(?::(\d+))?$/.exec(rest) ?? [];
+  const hostname = ["", "0.0.0.0", "[::]"].includes(name) ? "127.0.0.1" : name;
+  const url = URL.parse(
+    `${scheme ?? "http"}://${hostname}:${port ?? (scheme === undefined ? "11434" : (known ?? ""))}`,
+  );
+  if (known === undefined || rest === "" || url === null || url.username !== "") {
     throw new InvalidArgumentError("expected the URL of an Ollama such as http://127.0.0.1:11434");
   }
-  const hasPort = /:\d+$/.test(trimmed.replace(/\/.*$/, "").replace(/^.*:\/\//, "")) || /:\d+(\/|$)/.test(trimmed);
-  if (!hasPort && url.protocol === "http:" && !trimmed.includes("://")) url.port = "11434";
-  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
   return url.origin;
 }
 

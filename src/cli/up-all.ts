@@ -7,7 +7,6 @@ import { runUntilStopped } from "./stop.ts";
 import { CliError, print, say } from "./terminal.ts";
 import type { UpOptions } from "./up.ts";
 import { curlLine, findChatModel, keepClientToken } from "./up-client.ts";
-import { startHosts } from "./up-hosts.ts";
 import type { Backend } from "./up-ollamas.ts";
 import { openBackends } from "./up-ollamas.ts";
 
@@ -15,6 +14,7 @@ import { openBackends } from "./up-ollamas.ts";
 export async function runAll(options: UpOptions): Promise<void> {
   const backends = await openBackends(options, process.env);
   const edge = await openEdge({ port: options.port, bind: "127.0.0.1", state: options.state });
+  const { startHosts } = await import("./up-hosts.ts");
   const agents = await startHosts(backends, {
     edgeUrl: edge.url,
     issuer: edge.settings.HIVE_ISSUER,

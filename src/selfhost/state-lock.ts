@@ -15,5 +15,9 @@ export async function lockState(stateDir: string): Promise<{ release(): void } |
     if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined;
     throw error;
   }
-  return { release: () => database.close() };
+  return {
+    release: () => {
+      if (database.isOpen) database.close();
+    },
+  };
 }
