@@ -1,0 +1,146 @@
+// The heartbeat: every few seconds what Ollama holds and what runs here, signed; the answer brings time, pace and orders.
+import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { sha256Base64Url } from "../auth/digest.ts";
+import { signHostToken } from "../auth/host-token.ts";
+import type { HostKeys } from "../auth/host-token.ts";
+import { heartbeatAnswerSchema } from "../wire/heartbeat.ts";
+import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbeat.ts";
+import { call, faultOf, parseJson } from "./call.ts";
+import type { EdgeClock } from "./edge-clock.ts";
+import type { Leases } from "./leases.ts";
+import type { Probe } from "./probe.ts";
+import type { Membership } from "./state.ts";
+
+const AGENT_VERSION = "0.1.0";
+const BEAT_LIMIT_MS = 10_000;
+const BACKOFF_MAX_MS = 30_000;
+/** Spreads the heartbeats of a fleet that started at once. */
+const JITTER = 0.1;
+
+export interface HeartbeatDeps {
+  readonly membership: Membership;
+  readonly keys: HostKeys;
+  readonly clock: EdgeClock;
+  readonly probe: Probe;
+  readonly leases: Leases;
+  readonly slots: number;
+  readonly log: (line: object) => void;
+  readonly carryOut: (order: HeartbeatAnswer["orders"][number]) => void;
+}
+
+type Beat = { readonly ok: true; readonly answer: HeartbeatAnswer } | { readonly ok: false; readonly reason: string };
+
+export class Heartbeats {
+  /** New at every start of the agent: tokens for an earlier run are refused. */
+  readonly runId = randomUUID();
+  readonly #deps: HeartbeatDeps;
+  readonly #stopped = new AbortController();
+  #hurry = new AbortController();
+  #sequence = 0;
+  #failures = 0;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(deps: HeartbeatDeps) {
+    this.#deps = deps;
+  }
+
+  /** Sends the first heartbeat and goes on in the background; resolves with whether the edge took it. */
+  async start(): Promise<Beat> {
+    const first = await this.#beat();
+    this.#loop = this.#run(this.#pauseAfter(first));
+    return first;
+  }
+
+  /** Sends the next heartbeat at once: something has changed that the cell should know. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#loop;
+  }
+
+  async #run(firstPauseMs: number): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!this.#stopped.signal.aborted) {
+      this.#hurry = new AbortController();
+      const signal = AbortSignal.any([this.#stopped.signal, this.#hurry.signal]);
+      await wait(pauseMs, undefined, { signal }).catch(() => undefined);
+      if (this.#stopped.signal.aborted) return;
+      pauseMs = this.#pauseAfter(await this.#beat());
+    }
+  }
+
+  #pauseAfter(beat: Beat): number {
+    const jitter = 1 + JITTER * (2 * Math.random() - 1);
+    if (beat.ok) {
+      this.#failures = 0;
+      return beat.answer.resync ? 0 : beat.answer.intervalMs * jitter;
+    }
+    this.#failures += 1;
+    this.#deps.log({ event: "heartbeat-failed", reason: beat.reason, failures: this.#failures });
+    const intervalMs = this.#deps.membership.heartbeatIntervalMs;
+    return Math.min(BACKOFF_MAX_MS, intervalMs * 2 ** Math.min(this.#failures - 1, 6)) * jitter;
+  }
+
+  async #beat(): Promise<Beat> {
+    const { leases, clock } = this.#deps;
+    const finished = leases.unacknowledged();
+    const body = Buffer.from(JSON.stringify(await this.#report(finished)));
+    const sentAt = Date.now();
+    try {
+      const answer = await this.#send(body);
+      if (answer.status !== 200) {
+        clock.learnFromDate(answer.dateHeader);
+        return { ok: false, reason: refusalOf(answer.status) };
+      }
+      const parsed = heartbeatAnswerSchema.safeParse(parseJson(answer.text));
+      if (!parsed.success) return { ok: false, reason: "the edge's answer has a wrong shape" };
+      clock.learn(parsed.data.edgeTimeMs, sentAt, Date.now());
+      leases.acknowledge(finished);
+      for (const order of parsed.data.orders) this.#deps.carryOut(order);
+      return { ok: true, answer: parsed.data };
+    } catch (cause) {
+      return { ok: false, reason: faultOf(cause) };
+    }
+  }
+
+  async #report(finished: readonly FinishedLease[]): Promise<Heartbeat> {
+    const { probe, leases, slots } = this.#deps;
+    const observation = await probe.observe();
+    this.#sequence += 1;
+    return {
+      runId: this.runId,
+      sequence: this.#sequence,
+      agentVersion: AGENT_VERSION,
+      ...observation,
+      slots,
+      parallel: slots,
+      active: leases.active(),
+      finished: [...finished],
+    };
+  }
+
+  async #send(body: Buffer) {
+    const { membership, keys, clock } = this.#deps;
+    const { hostId, issuer, edgeUrl } = membership;
+    const bodySha256 = await sha256Base64Url(body);
+    const claims = { hostId, runId: this.runId, sequence: this.#sequence, bodySha256 };
+    const token = await signHostToken(keys, { ...claims, issuer, now: clock.now() });
+    return await call(new URL(`/hive/v1/hosts/${hostId}/heartbeat`, edgeUrl), {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body,
+      timeoutMs: BEAT_LIMIT_MS,
+      signal: this.#stopped.signal,
+    });
+  }
+}
+
+function refusalOf(status: number): string {
+  if (status === 401) return "the edge does not know this host (removed, or joined elsewhere since); join anew";
+  if (status === 409) return "another agent runs with this host's identity; stop one of them";
+  return `the edge answered ${status}`;
+}

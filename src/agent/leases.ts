@@ -1,0 +1,82 @@
+// The leases this host works on and those it has ended: the cell rebuilds its counts from here, so this is the truth.
+import type { FinishedLease, Heartbeat } from "../wire/heartbeat.ts";
+
+export type Lease = {
+  readonly id: string;
+  /** Canonical key from the leg's token; empty where the request names no model. */
+  readonly model: string;
+  readonly startedAt: number;
+  /** False for requests that take no slot of Ollama. */
+  readonly counted: boolean;
+  /** Fires when the edge no longer wants the answer. */
+  readonly signal: AbortSignal;
+  readonly abort: () => void;
+};
+
+export type LeaseReport = Omit<FinishedLease, "id" | "model" | "totalMs">;
+
+// The heartbeat's own limit.
+const MAX_FINISHED = 4096;
+
+export class Leases {
+  private readonly held = new Set<Lease>();
+  private finished: FinishedLease[] = [];
+  private readonly slots: number;
+
+  constructor(slots: number) {
+    this.slots = slots;
+  }
+
+  /** Takes a slot, or says with undefined that all are taken. */
+  take(id: string, model: string, counted: boolean): Lease | undefined {
+    if (counted && this.countedNow() >= this.slots) return undefined;
+    const abort = new AbortController();
+    const lease: Lease = {
+      id,
+      model,
+      startedAt: Date.now(),
+      counted,
+      signal: abort.signal,
+      abort: () => abort.abort(),
+    };
+    this.held.add(lease);
+    return lease;
+  }
+
+  /** Gives the slot back and keeps the report until a heartbeat is acknowledged; a second call does nothing. */
+  end(lease: Lease, report: LeaseReport): void {
+    if (!this.held.delete(lease)) return;
+    const totalMs = Math.max(0, Date.now() - lease.startedAt);
+    this.finished.push({ id: lease.id, model: lease.model, totalMs, ...report });
+    if (this.finished.length > MAX_FINISHED) this.finished.shift();
+  }
+
+  /** Ends the request that works under this lease, if there is one. */
+  cancel(id: string): void {
+    for (const lease of this.held) if (lease.id === id) lease.abort();
+  }
+
+  cancelAll(): void {
+    for (const lease of this.held) lease.abort();
+  }
+
+  active(): Heartbeat["active"] {
+    return [...this.held].map(({ id, model, startedAt }) => ({ id, model, startedAt }));
+  }
+
+  unacknowledged(): readonly FinishedLease[] {
+    return [...this.finished];
+  }
+
+  /** Forgets reports that the cell now has. */
+  acknowledge(reports: readonly FinishedLease[]): void {
+    const known = new Set(reports);
+    this.finished = this.finished.filter((report) => !known.has(report));
+  }
+
+  private countedNow(): number {
+    let count = 0;
+    for (const lease of this.held) if (lease.counted) count++;
+    return count;
+  }
+}
