@@ -47,7 +47,7 @@ export interface Forwarded {
 }
 
 /** A token's id is lease and attempt, and an agent takes each id once: a cancel needs an id of its own. */
-const CANCEL_ATTEMPT_OFFSET = 1_000;
+const CANCEL_ATTEMPT_OFFSET = 50;
 
 const legKeys = new Map<string, Promise<CryptoKey>>();
 
