@@ -42,21 +42,17 @@ export function readUrl(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
-const OLLAMA_PORTS: ReadonlyMap<string, string> = new Map([
-  ["http", "80"],
-  ["https", "443"],
-]);
+const OLLAMA_PATTERN = /^(?:(?<scheme>https?):\/\/)?(?<name>[^/@]*?)(?::(?<port>\d+))?(?:\/.*)?$/i;
 
 /** Reads an address as Ollama reads OLLAMA_HOST: without a scheme the port is 11434, without a name it is this machine. */
 export function readOllamaUrl(text: string): string {
-  const [, scheme, rest = ""] = /^(?:([a-z]+):\/\/)?([^/]*)/i.exec(text.trim()) ?? [];
-  const known = OLLAMA_PORTS.get(scheme?.toLowerCase() ?? "http");
-  const [, name = "", port] = /^(.*?)(?::(\d+))?$/.exec(rest) ?? [];
+  const parts = text.trim() === "" ? undefined : OLLAMA_PATTERN.exec(text.trim())?.groups;
+  const { scheme, name = "", port } = parts ?? {};
   const hostname = ["", "0.0.0.0", "[::]"].includes(name) ? "127.0.0.1" : name;
-  const url = URL.parse(
-    `${scheme ?? "http"}://${hostname}:${port ?? (scheme === undefined ? "11434" : (known ?? ""))}`,
-  );
-  if (known === undefined || rest === "" || url === null || url.username !== "") {
+  // With a scheme and no port it is the scheme's own.
+  const suffix = port ?? (scheme === undefined ? "11434" : "");
+  const url = URL.parse(`${scheme ?? "http"}://${hostname}:${suffix}`);
+  if (parts === undefined || url === null) {
     throw new InvalidArgumentError("expected the URL of an Ollama such as http://127.0.0.1:11434");
   }
   return url.origin;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Edge } from "../selfhost/edge.ts";
 import { startEdge } from "../selfhost/edge.ts";
+import { reportDepartures } from "./departures.ts";
 import { readPort, STATE_FLAG } from "./flags.ts";
 import { ensureKeys, keysPath } from "./state.ts";
 import { runUntilStopped } from "./stop.ts";
@@ -30,9 +31,9 @@ export function addServe(program: Command): void {
 
 /** Starts the edge with the keys of the state folder, which are made on the first run. */
 export async function openEdge(options: ServeOptions): Promise<Edge> {
-  const { text, isNew } = await ensureKeys(options.state);
+  const { text, keys, isNew } = await ensureKeys(options.state);
   if (isNew) say(`hive: made new keys in ${keysPath(options.state)}; keep them, every token hangs on them`);
-  const edge = await startEdge({
+  const started = await startEdge({
     stateDir: options.state,
     hostname: options.bind,
     port: options.port,
@@ -40,5 +41,11 @@ export async function openEdge(options: ServeOptions): Promise<Edge> {
     env: process.env,
     log: (line) => say(`edge: ${line}`),
   });
-  return valueOf(edge);
+  const edge = valueOf(started);
+  const watch = reportDepartures(edge, keys);
+  const close = async (): Promise<void> => {
+    watch.close();
+    await edge.close();
+  };
+  return { ...edge, close };
 }
