@@ -1,4 +1,5 @@
 // Host tokens: a host's signature over one heartbeat (or over its join), under the host's own key.
+import type { CryptoKey } from "jose";
 import * as z from "zod";
 import { hostIdSchema } from "../wire/host.ts";
 import type { PublicKey } from "../wire/host.ts";

@@ -1,4 +1,5 @@
 // Curve25519 key pairs as private JWKs, and their import as keys that cannot be exported again.
+import type { CryptoKey } from "jose";
 import { base64url, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import * as z from "zod";
 import type { PublicKey } from "../wire/host.ts";

@@ -1,4 +1,5 @@
 // The keys of a hive: one signing pair per purpose and the edge's half of the leg, as a private JWK set.
+import type { CryptoKey } from "jose";
 import * as z from "zod";
 import type { PublicKey } from "../wire/host.ts";
 import type { Result } from "../wire/result.ts";

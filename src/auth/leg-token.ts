@@ -1,4 +1,5 @@
 // Leg tokens: the edge's authority for one attempt at one host, under a key that only the two of them can derive.
+import type { CryptoKey } from "jose";
 import * as z from "zod";
 import { hostIdSchema } from "../wire/host.ts";
 import type { PublicKey } from "../wire/host.ts";

@@ -1,4 +1,5 @@
 // The one way a token is signed: the counterpart of verify-token.
+import type { CryptoKey } from "jose";
 import { SignJWT } from "jose";
 
 export interface SigningProfile {

@@ -1,4 +1,5 @@
 // The one way a token is verified: everything about it is pinned by the caller, nothing is taken from its header (RFC 8725).
+import type { CryptoKey } from "jose";
 import { base64url, decodeProtectedHeader, errors, jwtVerify } from "jose";
 import * as z from "zod";
 import type { Result } from "../wire/result.ts";
