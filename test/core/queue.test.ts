@@ -1,0 +1,125 @@
+// Waiting: order, bounds, and what a refused request is told about when to come back.
+import { describe, expect, it } from "vitest";
+import { nextWakeAt } from "../../src/core/fleet.ts";
+import { FleetDriver, MODEL, OTHER, T0, aModel, active, ends, grantIn, refusalIn } from "./builders.ts";
+
+function busy(settings: ConstructorParameters<typeof FleetDriver>[0] = {}): FleetDriver {
+  const driver = new FleetDriver(settings);
+  driver.join("a", { slots: 1 });
+  driver.acquire("0");
+  return driver;
+}
+
+describe("the queue", () => {
+  it("gives a slot to the request that has waited longest, and not to one that comes just then", () => {
+    const driver = busy();
+    for (const id of ["1", "2"]) driver.acquire(id);
+    driver.at(700);
+    const effects = driver.settle("0");
+    expect(ends(effects)).toEqual({ 1: "a" });
+    expect(grantIn(effects).queuedMs).toBe(700);
+    expect(ends(driver.acquire("3"))).toEqual({});
+    expect(ends(driver.settle("1"))).toEqual({ 2: "a" });
+  });
+
+  it("does not let a request whose model has no free host block others", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { slots: 1 });
+    driver.join("b", { models: [aModel(OTHER)] });
+    driver.acquire("0");
+    driver.acquire("1", { model: MODEL });
+    expect(ends(driver.acquire("2", { model: OTHER }))).toEqual({ 2: "b" });
+  });
+
+  it("is served when a host with free slots joins, comes back, or says that it has ended a lease", () => {
+    const driver = busy();
+    driver.acquire("1");
+    expect(ends(driver.join("b", { slots: 1 }))).toEqual({ 1: "b" });
+    driver.acquire("2");
+    driver.beat("a", { slots: 1, active: active("L-0") });
+    expect(ends(driver.beat("a", { slots: 1 }))).toEqual({ 2: "a" });
+  });
+
+  it("refuses what it cannot hold", () => {
+    const driver = busy({ queueLimit: 2 });
+    expect(["1", "2", "3"].map((id) => ends(driver.acquire(id))[id])).toEqual([undefined, undefined, "queue_full"]);
+    expect(driver.fleet.queue).toHaveLength(2);
+  });
+
+  it("of no length still grants what is free", () => {
+    const driver = busy({ queueLimit: 0, queueTimeoutMs: 0 });
+    expect(ends(driver.acquire("1"))).toEqual({ 1: "queue_full" });
+    driver.settle("0");
+    expect(ends(driver.acquire("2"))).toEqual({ 2: "a" });
+  });
+
+  it("refuses a request that has waited its time, even if a slot is free at that moment", () => {
+    const driver = busy({ queueTimeoutMs: 2_000 });
+    driver.acquire("1");
+    expect(nextWakeAt(driver.fleet)).toBe(T0 + 2_000);
+    expect(ends(driver.at(1_999))).toEqual({});
+    driver.now = T0 + 2_000;
+    expect(ends(driver.settle("0"))).toEqual({ 1: "queue_timeout" });
+  });
+
+  it("never holds a request beyond its own deadline", () => {
+    const driver = busy();
+    driver.acquire("1", { deadlineAt: T0 + 100 });
+    expect(nextWakeAt(driver.fleet)).toBe(T0 + 100);
+    expect(ends(driver.at(100))).toEqual({ 1: "queue_timeout" });
+    expect(ends(driver.acquire("2", { deadlineAt: T0 + 100 }))).toEqual({ 2: "queue_timeout" });
+  });
+
+  it("answers a request that is sent twice once", () => {
+    const driver = busy();
+    driver.acquire("1");
+    driver.acquire("1");
+    const effects = driver.settle("0").filter(({ type }) => type === "granted");
+    expect(effects).toHaveLength(1);
+    expect(driver.fleet.queue).toHaveLength(0);
+  });
+});
+
+describe("Retry-After", () => {
+  it("is what the queue will take at the rate of the last 30 s", () => {
+    const driver = busy({ queueLimit: 3 });
+    for (let second = 1; second <= 30; second += 1) {
+      driver.at(second * 1_000);
+      driver.beat("a", { slots: 1, active: active(...driver.fleet.leases.keys()) });
+      if (second % 2 === 0) {
+        driver.settle(`${second - 2}`);
+        driver.acquire(`${second}`);
+      }
+    }
+    for (const id of ["w1", "w2", "w3"]) driver.acquire(id);
+    expect(refusalIn(driver.acquire("w4"))).toMatchObject({ code: "queue_full", retryAfterSeconds: 8 });
+  });
+
+  it("is 30 s while nothing has been settled in that time", () => {
+    const driver = busy({ queueLimit: 0 });
+    expect(refusalIn(driver.acquire("1")).retryAfterSeconds).toBe(30);
+  });
+
+  it("is at least 1 s and at most 120 s", () => {
+    const fast = busy({ queueLimit: 0 });
+    for (let turn = 0; turn < 50; turn += 1) {
+      fast.settle(`${turn}`);
+      fast.acquire(`${turn + 1}`);
+    }
+    expect(refusalIn(fast.acquire("x")).retryAfterSeconds).toBe(1);
+    const slow = busy({ queueLimit: 50 });
+    slow.at(10_000);
+    slow.beat("a", { slots: 1, active: active("L-0") });
+    slow.settle("0");
+    for (let turn = 1; turn <= 51; turn += 1) slow.acquire(`${turn}`);
+    expect(refusalIn(slow.acquire("x")).retryAfterSeconds).toBe(120);
+  });
+
+  it("is missing where trying again does not help", () => {
+    const driver = busy();
+    expect(refusalIn(driver.acquire("1", { model: OTHER }))).toEqual({
+      code: "unknown_model",
+      detail: "no host has the model",
+    });
+  });
+});
