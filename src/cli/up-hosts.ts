@@ -15,6 +15,7 @@ const hostRecordSchema = z.object({
   id: z.string(),
   backend: z.string().describe("Key of the Ollama behind it."),
   port: z.int().describe("Where its agent listens, on loopback."),
+  joinedTo: z.string().optional().describe("Issuer and agreement key of the edge it joined."),
 });
 const upFileSchema = z.object({ hosts: z.array(hostRecordSchema) });
 type HostRecord = z.infer<typeof hostRecordSchema>;
@@ -39,6 +40,7 @@ export async function startHosts(backends: readonly Backend[], context: UpContex
       const record = await recordFor(backend, kept);
       await writeWhole(path, JSON.stringify({ hosts: kept }));
       agents.push(await startHost(record, backend, known.get(record.id), context));
+      await writeWhole(path, JSON.stringify({ hosts: kept }));
     }
   } catch (error) {
     await Promise.all(agents.map(async (agent) => agent.close()));
@@ -55,12 +57,16 @@ async function startHost(
 ): Promise<Agent> {
   const stateDir = join(resolve(context.state), "agents", record.id);
   const url = `http://127.0.0.1:${String(record.port)}`;
-  const isJoined = knownUrl === url && (await readIfThere(join(stateDir, "agent.json"))) !== undefined;
+  const keys = await requireKeys(context.state);
+  // New keys or another issuer make the edge a stranger to the agent, though the cell still lists the host.
+  const joinedTo = `${context.issuer} ${keys.leg.publicJwk.x}`;
+  const isMember = (await readIfThere(join(stateDir, "agent.json"))) !== undefined;
+  const isJoined = isMember && knownUrl === url && record.joinedTo === joinedTo;
   const invitation = { hostId: record.id, url, pool: "default", region: "" };
   const joinToken = isJoined
     ? undefined
-    : await issueJoinToken(await requireKeys(context.state), invitation, { issuer: context.issuer, now: Date.now() });
-  return startAgent({
+    : await issueJoinToken(keys, invitation, { issuer: context.issuer, now: Date.now() });
+  const agent = await startAgent({
     edgeUrl: context.edgeUrl,
     ollamaUrl: backend.url,
     listen: { hostname: "127.0.0.1", port: record.port },
@@ -69,6 +75,8 @@ async function startHost(
     ...(backend.slots === undefined ? {} : { slots: backend.slots }),
     log: (line) => say(`agent ${record.id}: ${JSON.stringify(line)}`),
   });
+  record.joinedTo = joinedTo;
+  return agent;
 }
 
 /** Simulated hosts of an earlier start would stay in the fleet as dead ones beside the real ones. */
@@ -94,7 +102,7 @@ async function recordFor(backend: Backend, records: HostRecord[]): Promise<HostR
   const index = records.findIndex((record) => record.backend === backend.key);
   const before = records[index];
   const port = await freePort(before?.port ?? 0);
-  const record = { id: before?.id ?? newId(backend.key, records), backend: backend.key, port };
+  const record: HostRecord = { ...before, id: before?.id ?? newId(backend.key, records), backend: backend.key, port };
   if (before === undefined) records.push(record);
   else records[index] = record;
   return record;
