@@ -1,10 +1,16 @@
 // Reads a request body, counting while it arrives: a declared length is a hint, not a promise.
 import type { Result } from "../wire/result.ts";
 
+/** A client reads its refusal only once it has sent its body: so much of it is taken and thrown away, as a multiple of the limit. */
+const DRAINED_MAX_FACTOR = 4;
+
 /** The whole body, or `too_large` as soon as the limit is passed. */
 export async function readBody(request: Request, maxBytes: number): Promise<Result<Uint8Array, "too_large">> {
   const declared = Number(request.headers.get("content-length") ?? "NaN");
-  if (declared > maxBytes) return { ok: false, error: "too_large" };
+  if (declared > maxBytes) {
+    await drain(request.body?.getReader(), DRAINED_MAX_FACTOR * maxBytes);
+    return { ok: false, error: "too_large" };
+  }
   if (request.body === null) return { ok: true, value: new Uint8Array(0) };
   if (declared >= 0) {
     // The runtime enforces a declared length, so that one native read is safe and copies nothing in JavaScript.
@@ -18,7 +24,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Resu
     if (done) break;
     total += value.byteLength;
     if (total > maxBytes) {
-      await reader.cancel("body too large");
+      await drain(reader, DRAINED_MAX_FACTOR * maxBytes);
       return { ok: false, error: "too_large" };
     }
     chunks.push(value);
@@ -30,4 +36,14 @@ export async function readBody(request: Request, maxBytes: number): Promise<Resu
     at += chunk.byteLength;
   }
   return { ok: true, value: whole };
+}
+
+async function drain(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, maxBytes: number): Promise<void> {
+  let total = 0;
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    total += value.byteLength;
+    if (total > maxBytes) return await reader.cancel("body too large");
+  }
 }

@@ -39,12 +39,21 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
     const tried = await tryHost(c, answer.grant, request);
     if (tried.done) return tried.response;
     if (hasDeparted(c.var.requestId)) return request.refuse({ code: "cancelled", detail: "the client left" });
+    logAttempt(c.var.requestId, answer.grant, tried.outcome);
     kept = tried.kept ?? kept;
     exclude.push(answer.grant.hostId);
     previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };
   }
   if (previous !== undefined) c.executionCtx.waitUntil(settle(cellOf(c.env), previous.leaseId, previous.outcome));
   return kept ?? request.refuse({ code: "attempts_failed", detail: `${ATTEMPTS_MAX} hosts failed` });
+}
+
+function logAttempt(requestId: string, grant: Grant, outcome: Outcome): void {
+  const reason = "reason" in outcome ? outcome.reason : undefined;
+  const { hostId, attempt, leaseId } = grant;
+  console.warn(
+    JSON.stringify({ event: "attempt-failed", requestId, hostId, attempt, leaseId, outcome: outcome.type, reason }),
+  );
 }
 
 /** Nobody else was left to try: that the hosts tried had failed is the truth, not that the model is unknown. */
