@@ -1,0 +1,154 @@
+// One runner: a loaded model with N slots, a queue in order of arrival beyond them, and llama-server's way to share steps.
+import { batchingSpeedUp, batchTokens, decodeRate, decodeWork, prefillRate, prefillWork } from "./calibration.ts";
+import type { HostKind, ModelKind } from "./calibration.ts";
+import { PromptCache } from "./prompt-cache.ts";
+import type { Prompt } from "./prompt-cache.ts";
+
+export interface RunnerSpec {
+  readonly host: HostKind;
+  readonly model: ModelKind;
+  readonly parallel: number;
+  readonly numCtx: number;
+  readonly hostCacheBytes: number;
+  /** How many times slower than in GPU memory alone; 1 if all of it fits. */
+  readonly slowdown: number;
+}
+
+/** What a runner is asked to do, and by whom it wants to be told. */
+export interface Job {
+  readonly prompt: Prompt;
+  readonly outputTokens: number;
+  started(now: number, cachedTokens: number): void;
+  firstToken(now: number): void;
+  finished(now: number): void;
+}
+
+interface Task {
+  readonly job: Job;
+  readonly slot: number;
+  /** Work is counted in tokens at depth 0. */
+  prefillLeft: number;
+  decodeLeft: number;
+  /** What one of its tokens costs at its depth, in work. */
+  readonly depthFactor: number;
+  readonly prefillTotal: number;
+  readonly prefillSteps: number;
+  decoding: boolean;
+}
+
+/** Less work than this is none: rounding of floating point. */
+const NO_WORK = 1e-6;
+
+/** Progress is fluid between changes: whoever changes something advances all runners of the host first. */
+export class Runner {
+  readonly spec: RunnerSpec;
+  keepAliveMs = 0;
+  readonly #cache: PromptCache;
+  readonly #waiting: Job[] = [];
+  #tasks: Task[] = [];
+  readonly #prefillPerMs: number;
+  readonly #decodePerMs: number;
+
+  constructor(spec: RunnerSpec) {
+    this.spec = spec;
+    this.#cache = new PromptCache({
+      slots: spec.parallel,
+      hostMemoryBytes: spec.hostCacheBytes,
+      kvBytesPerToken: spec.model.kvBytesPerToken,
+    });
+    this.#prefillPerMs = prefillRate(spec.host, spec.model) / spec.slowdown / 1000;
+    this.#decodePerMs = decodeRate(spec.host, spec.model) / spec.slowdown / 1000;
+  }
+
+  /** Whether nothing runs or waits here. */
+  get idle(): boolean {
+    return this.#tasks.length === 0 && this.#waiting.length === 0;
+  }
+
+  get running(): number {
+    return this.#tasks.length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Takes a job: into a slot if one is free, else to the end of the queue, however long. */
+  submit(job: Job, now: number): void {
+    this.#waiting.push(job);
+    this.#admit(now);
+  }
+
+  /** Makes progress; `share` is the part of the device this runner has had. */
+  advance(elapsedMs: number, share: number): void {
+    const prefilling = this.#prefilling();
+    const decodeSpeeds = this.#tasks.map((task) => (task.decoding ? this.#decodeSpeed(task, share) : 0));
+    for (const [index, task] of this.#tasks.entries()) task.decodeLeft -= elapsedMs * (decodeSpeeds[index] ?? 0);
+    if (prefilling !== undefined) prefilling.prefillLeft -= elapsedMs * this.#prefillPerMs * share;
+  }
+
+  /** Tells in how many ms the next task ends a phase if nothing changes; Infinity when idle. */
+  untilNextMs(share: number): number {
+    const prefilling = this.#prefilling();
+    let next = prefilling === undefined ? Infinity : prefilling.prefillLeft / (this.#prefillPerMs * share);
+    for (const task of this.#tasks) {
+      if (task.decoding) next = Math.min(next, task.decodeLeft / this.#decodeSpeed(task, share));
+    }
+    return Math.max(0, next);
+  }
+
+  /** Moves tasks on whose phase is over, and gives their slots to those who wait. */
+  settle(now: number): void {
+    const read = this.#tasks.filter(({ decoding, prefillLeft }) => !decoding && prefillLeft <= NO_WORK);
+    for (const task of read) {
+      task.decoding = true;
+      task.job.firstToken(now);
+    }
+    const done = this.#tasks.filter(({ decoding, decodeLeft }) => decoding && decodeLeft <= NO_WORK);
+    if (done.length === 0) return;
+    this.#tasks = this.#tasks.filter((task) => !done.includes(task));
+    for (const { slot, job } of done) this.#cache.release(slot, job.prompt, job.outputTokens, now);
+    this.#admit(now);
+    for (const { job } of done) job.finished(now);
+  }
+
+  #admit(now: number): void {
+    for (;;) {
+      const [job] = this.#waiting;
+      const claim = job === undefined ? undefined : this.#cache.claim(job.prompt, now);
+      if (job === undefined || claim === undefined) return;
+      this.#waiting.shift();
+      const uncached = Math.max(1, job.prompt.tokens - claim.cachedTokens);
+      const prefillTotal = prefillWork(uncached, claim.cachedTokens) + claim.moveMs * this.#prefillPerMs;
+      this.#tasks.push({
+        job,
+        slot: claim.slot,
+        prefillLeft: prefillTotal,
+        prefillTotal,
+        prefillSteps: Math.ceil(uncached / batchTokens(this.spec.numCtx)),
+        // The first token comes with the last step of the prompt.
+        decodeLeft: decodeWork(Math.max(0, job.outputTokens - 1), job.prompt.tokens),
+        depthFactor: decodeWork(1, job.prompt.tokens),
+        decoding: false,
+      });
+      this.#tasks.sort((a, b) => a.slot - b.slot);
+      job.started(now, claim.cachedTokens);
+    }
+  }
+
+  /** A step is filled with prompt tokens in order of slots: the first slot that reads has it. */
+  #prefilling(): Task | undefined {
+    return this.#tasks.find(({ decoding }) => !decoding);
+  }
+
+  /** While somebody's prompt is read, everybody else gets one token per step, and a step is a whole batch. */
+  #decodeSpeed(task: Task, share: number): number {
+    const generating = this.#tasks.filter(({ decoding }) => decoding).length;
+    const speedUp = batchingSpeedUp(this.spec.host.batching, generating);
+    const unhindered = (this.#decodePerMs * share * speedUp) / generating;
+    const prefilling = this.#prefilling();
+    if (prefilling === undefined) return unhindered;
+    const stepMs = prefilling.prefillTotal / (this.#prefillPerMs * share) / prefilling.prefillSteps;
+    return Math.min(unhindered, task.depthFactor / stepMs);
+  }
+}
