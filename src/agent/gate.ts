@@ -34,7 +34,7 @@ export interface GateDeps {
   readonly issuer: string;
   readonly clock: EdgeClock;
   readonly leases: Leases;
-  readonly relay: RelayDeps;
+  readonly relay: Omit<RelayDeps, "onEnded">;
 }
 
 /** Handles one request of whoever reached this port. */
@@ -82,8 +82,10 @@ export class Gate {
       return refuse(request, response, 401);
     }
     const deadlineInMs = leg.deadlineAt === undefined ? undefined : leg.deadlineAt - clock.now();
-    const report = await relay({ path: leg.path, request, response, body, lease, deadlineInMs }, this.#deps.relay);
-    leases.end(lease, report);
+    await relay(
+      { path: leg.path, request, response, body, lease, deadlineInMs },
+      { ...this.#deps.relay, onEnded: (report) => leases.end(lease, report) },
+    );
   }
 }
 

@@ -27,10 +27,15 @@ export type RelayDeps = {
   readonly keepAliveMs: number;
   /** Ollama did not take the connection, or broke it. */
   readonly onOllamaFault: () => void;
+  /**
+   * Ollama's work is over, however it went. Called once, and before the answer's last byte: when the edge has that, the
+   * slot is given to the next request, which must not find it taken.
+   */
+  readonly onEnded: (report: LeaseReport) => void;
 };
 
-/** Relays one request to its end, whatever that is, and says how it ended; never rejects. */
-export async function relay(call: RelayCall, deps: RelayDeps): Promise<LeaseReport> {
+/** Relays one request to its end, whatever that is; never rejects. */
+export async function relay(call: RelayCall, deps: RelayDeps): Promise<void> {
   const { response, lease } = call;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
@@ -40,19 +45,18 @@ export async function relay(call: RelayCall, deps: RelayDeps): Promise<LeaseRepo
   lease.signal.addEventListener("abort", () => response.destroy());
   if (lease.signal.aborted) response.destroy();
   try {
-    return await exchange(call, deps, signal);
+    await exchange(call, deps, signal);
   } catch {
     const left = gone.signal.aborted || lease.signal.aborted;
     response.destroy();
-    if (left) return { outcome: "cancelled" };
-    if (!deadline.signal.aborted) deps.onOllamaFault();
-    return { outcome: deadline.signal.aborted ? "cancelled" : "failed" };
+    if (!left && !deadline.signal.aborted) deps.onOllamaFault();
+    deps.onEnded({ outcome: left || deadline.signal.aborted ? "cancelled" : "failed" });
   } finally {
     deadline.stop();
   }
 }
 
-async function exchange(call: RelayCall, deps: RelayDeps, signal: AbortSignal): Promise<LeaseReport> {
+async function exchange(call: RelayCall, deps: RelayDeps, signal: AbortSignal): Promise<void> {
   const { response } = call;
   response.writeHead(200, { "content-type": LEG_CONTENT_TYPE, "cache-control": "no-transform" });
   response.flushHeaders();
@@ -69,17 +73,18 @@ async function exchange(call: RelayCall, deps: RelayDeps, signal: AbortSignal): 
     if (response.destroyed || call.lease.signal.aborted) throw cause;
     if (!signal.aborted) deps.onOllamaFault();
     const failure = signal.aborted ? "deadline passed" : `ollama: ${faultOf(cause)}`;
+    deps.onEnded({ outcome: signal.aborted ? "cancelled" : "failed" });
     response.end(headLine({ status: 502, headers: {}, failure: failure.slice(0, 200) }));
-    return { outcome: signal.aborted ? "cancelled" : "failed" };
+    return;
   } finally {
     clearInterval(keepAlive);
   }
   response.write(headLine({ status: answer.statusCode ?? 502, headers: forwardedHeaders(answer) }));
-  return await pump(answer, response);
+  await pump(answer, response, deps.onEnded);
 }
 
 /** Copies the body in whole records; rejects, with the answer unfinished, when Ollama's connection breaks. */
-async function pump(answer: IncomingMessage, response: ServerResponse): Promise<LeaseReport> {
+async function pump(answer: IncomingMessage, response: ServerResponse, onEnded: RelayDeps["onEnded"]): Promise<void> {
   const cutter = new RecordCutter(recordFormatOf(answer.headers["content-type"]));
   const tail = new Tail();
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -88,9 +93,9 @@ async function pump(answer: IncomingMessage, response: ServerResponse): Promise<
     if (cutter.overflowed()) throw new Error("a record without end");
   }
   if (!answer.complete) throw new Error("the answer broke off");
+  onEnded(tail.read(answer.statusCode ?? 502));
   for (const chunk of cutter.rest()) response.write(chunk);
-  await finish(response);
-  return tail.read(answer.statusCode ?? 502);
+  response.end();
 }
 
 /** Waits where the edge reads more slowly than Ollama writes. */
@@ -108,13 +113,6 @@ async function write(response: ServerResponse, chunks: readonly Buffer[]): Promi
     };
     response.once("drain", settle);
     response.once("close", settle);
-  });
-}
-
-async function finish(response: ServerResponse): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    response.once("close", () => reject(new Error("the edge is gone")));
-    response.end(resolve);
   });
 }
 

@@ -6,6 +6,8 @@ import { AgentError } from "./agent-error.ts";
 
 const LOOPBACK = "127.0.0.1";
 const HEADERS_LIMIT_MS = 10_000;
+// Longer than cloudflared keeps an idle connection (90 s), so that it never sends into one that closes.
+const KEEP_ALIVE_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 // What Node writes for `refuse(response, 401)`, for the cases in which Node gives a socket and no response.
 const RAW_UNAUTHORIZED = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -24,6 +26,7 @@ export async function openServer(listen: { hostname: string; port: number }, han
   }
   const server = createServer({
     requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_LIMIT_MS,
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: MAX_HEADER_BYTES,
