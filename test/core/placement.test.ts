@@ -85,7 +85,7 @@ describe("hosts with different files under one name", () => {
     driver.join("b", { ...digest("old"), slots: 1 });
     driver.join("c", { ...digest("old"), slots: 1 });
     const given = ["1", "2", "3"].map((id) => ends(driver.acquire(id))[id]);
-    expect(given.slice(0, 2).sort()).toEqual(["b", "c"]);
+    expect(given.slice(0, 2).toSorted((a = "", b = "") => a.localeCompare(b))).toEqual(["b", "c"]);
     expect(given[2]).toBeUndefined();
   });
 

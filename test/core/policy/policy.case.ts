@@ -1,5 +1,5 @@
 // What every policy promises, run once for each of them.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Candidate, Policy } from "../../../src/core/policy/policy.ts";
 import { seededRandom } from "../builders.ts";
