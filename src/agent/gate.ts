@@ -7,10 +7,12 @@ import type { VerifiedLeg } from "../auth/leg-token.ts";
 import { LEG_TOKEN_HEADER } from "../wire/leg.ts";
 import type { EdgeClock } from "./edge-clock.ts";
 import type { Leases } from "./leases.ts";
-import { MAX_BODY_BYTES, readBody } from "./read-body.ts";
+import type { Log } from "./log.ts";
+import { readBody } from "./read-body.ts";
 import { relay } from "./relay.ts";
 import type { RelayDeps } from "./relay.ts";
 import { ReplayCache } from "./replay-cache.ts";
+import { refuse } from "./server.ts";
 
 /** Paths that run a model, and whether they take a slot. Nothing else of Ollama can be reached. */
 const RELAYED: ReadonlyMap<string, { readonly counted: boolean }> = new Map([
@@ -26,6 +28,8 @@ const RELAYED: ReadonlyMap<string, { readonly counted: boolean }> = new Map([
   ["/v1/messages", { counted: true }],
 ]);
 const CANCEL_PATH = "/hive/v1/cancel";
+const NOT_ITS_BODY = "the body is not the token's";
+const REFUSAL_LOG_GAP_MS = 1_000;
 
 export interface GateDeps {
   readonly legKey: Awaited<ReturnType<typeof deriveLegKey>>;
@@ -34,6 +38,7 @@ export interface GateDeps {
   readonly issuer: string;
   readonly clock: EdgeClock;
   readonly leases: Leases;
+  readonly log: Log;
   readonly relay: Omit<RelayDeps, "onEnded">;
 }
 
@@ -41,58 +46,78 @@ export interface GateDeps {
 export class Gate {
   readonly #deps: GateDeps;
   readonly #replays = new ReplayCache();
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
 
   constructor(deps: GateDeps) {
     this.#deps = deps;
   }
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const leg = await this.#admit(request);
-    if (leg === undefined) return refuse(request, response, 401);
-    if (leg.runId !== this.#deps.runId) return refuse(request, response, 421);
-    if (leg.path === CANCEL_PATH) {
-      this.#deps.leases.cancel(leg.leaseId);
-      response.writeHead(204).end();
-      return;
-    }
-    await this.#work(leg, request, response);
+  /** `expectsContinue`: the sender waits for `100 Continue`, which only a proven token gets. */
+  async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    const leg = await this.#prove(request);
+    if (typeof leg === "string") return this.#refuse(response, 401, leg);
+    if (leg.runId !== this.#deps.runId) return this.#refuse(response, 421, "the token is for another run");
+    const goOn = (): void => {
+      if (expectsContinue) response.writeContinue();
+    };
+    if (leg.path === CANCEL_PATH) await this.#cancel(leg, request, response, goOn);
+    else await this.#work(leg, request, response, goOn);
   }
 
-  /** All that must hold before a byte of the body is looked at. */
-  async #admit(request: IncomingMessage): Promise<VerifiedLeg | undefined> {
-    const token = request.headers[LEG_TOKEN_HEADER];
-    if (typeof token !== "string" || request.method !== "POST") return undefined;
-    const { legKey, hostId, issuer, clock } = this.#deps;
-    const verified = await verifyLegToken(legKey, token, { hostId, issuer, now: clock.now() });
-    if (!verified.ok) return undefined;
-    const leg = verified.value;
-    if (leg.path !== request.url || leg.method !== "POST") return undefined;
-    if (!RELAYED.has(leg.path) && leg.path !== CANCEL_PATH) return undefined;
-    if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) return undefined;
-    return this.#replays.use(leg.jti, leg.expiresAt, clock.now()) ? leg : undefined;
+  async #cancel(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
+    goOn();
+    if ((await provenBody(request, leg)) === undefined) return this.#refuse(response, 401, NOT_ITS_BODY);
+    this.#deps.leases.cancel(leg.leaseId);
+    response.writeHead(204).end();
   }
 
-  async #work(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { leases, clock } = this.#deps;
+  async #work(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
+    const { leases, clock, relay: deps } = this.#deps;
     const lease = leases.take(leg.leaseId, leg.model ?? "", RELAYED.get(leg.path)?.counted ?? true);
-    if (lease === undefined) return refuse(request, response, 503);
-    const body = await readBody(request);
-    if (body === undefined || (await sha256Base64Url(body)) !== leg.bodySha256) {
+    if (lease === undefined) return this.#refuse(response, 503, "all slots are taken");
+    goOn();
+    const body = await provenBody(request, leg);
+    if (body === undefined) {
       leases.end(lease, { outcome: "cancelled" });
-      return refuse(request, response, 401);
+      return this.#refuse(response, 401, NOT_ITS_BODY);
     }
     const deadlineInMs = leg.deadlineAt === undefined ? undefined : leg.deadlineAt - clock.now();
     await relay(
       { path: leg.path, request, response, body, lease, deadlineInMs },
-      { ...this.#deps.relay, onEnded: (report) => leases.end(lease, report) },
+      { ...deps, onEnded: (report) => leases.end(lease, report) },
     );
+  }
+
+  /** All that must hold before a byte of the body is looked at; else, for the log alone, what does not. */
+  async #prove(request: IncomingMessage): Promise<VerifiedLeg | string> {
+    const path = request.url ?? "";
+    if (request.method !== "POST") return "the method is not POST";
+    if (!RELAYED.has(path) && path !== CANCEL_PATH) return "the path is none of the leg's";
+    const token = request.headers[LEG_TOKEN_HEADER];
+    if (typeof token !== "string") return "no token";
+    const { legKey, hostId, issuer, clock } = this.#deps;
+    const verified = await verifyLegToken(legKey, token, { hostId, issuer, now: clock.now() });
+    if (!verified.ok) return `the token is ${verified.error.code}: ${verified.error.reason}`;
+    const leg = verified.value;
+    if (leg.path !== path || leg.method !== "POST") return "the token is for another path";
+    return this.#replays.use(leg.jti, leg.expiresAt, clock.now()) ? leg : "the token was used before";
+  }
+
+  /** Strangers can knock as often as they like: they get one log line a second between them. */
+  #refuse(response: ServerResponse, status: 401 | 421 | 503, reason: string): void {
+    refuse(response, status);
+    this.#unlogged += 1;
+    const now = performance.now();
+    if (now - this.#loggedAt < REFUSAL_LOG_GAP_MS) return;
+    this.#deps.log({ event: "refused", status, reason, count: this.#unlogged });
+    this.#loggedAt = now;
+    this.#unlogged = 0;
   }
 }
 
-/** The same bytes for every cause, and no word of who answers. */
-function refuse(request: IncomingMessage, response: ServerResponse, status: 401 | 421 | 503): void {
-  if (response.destroyed) return;
-  response.writeHead(status, { "content-length": "0", connection: "close" });
-  response.end();
-  request.resume();
+/** The body, if it is whole and the one that the token was signed for. */
+async function provenBody(request: IncomingMessage, leg: VerifiedLeg): Promise<Buffer | undefined> {
+  const body = await readBody(request);
+  return body !== undefined && (await sha256Base64Url(body)) === leg.bodySha256 ? body : undefined;
 }

@@ -9,12 +9,19 @@ import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbea
 import { call, faultOf, parseJson } from "./call.ts";
 import type { EdgeClock } from "./edge-clock.ts";
 import type { Leases } from "./leases.ts";
+import type { Log } from "./log.ts";
 import type { Probe } from "./probe.ts";
 import type { Membership } from "./state.ts";
 
 const AGENT_VERSION = "0.1.0";
+/** The heartbeat's own bound. */
+const MAX_PARALLEL = 256;
 const BEAT_LIMIT_MS = 10_000;
 const BACKOFF_MAX_MS = 30_000;
+/** However many reasons there are for an extra heartbeat, no more than four a second. */
+const SHORTEST_PAUSE_MS = 250;
+/** How often the return of an Ollama that is away is looked for: one refused connection each time. */
+const LOOK_FOR_RETURN_MS = 1_000;
 /** Spreads the heartbeats of a fleet that started at once. */
 const JITTER = 0.1;
 
@@ -25,7 +32,7 @@ export interface HeartbeatDeps {
   readonly probe: Probe;
   readonly leases: Leases;
   readonly slots: number;
-  readonly log: (line: object) => void;
+  readonly log: Log;
   readonly carryOut: (order: HeartbeatAnswer["orders"][number]) => void;
 }
 
@@ -39,6 +46,9 @@ export class Heartbeats {
   #hurry = new AbortController();
   #sequence = 0;
   #failures = 0;
+  #lastFailure = "";
+  #backend: Heartbeat["backend"] | undefined;
+  #resynced = false;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: HeartbeatDeps) {
@@ -65,22 +75,42 @@ export class Heartbeats {
   async #run(firstPauseMs: number): Promise<void> {
     let pauseMs = firstPauseMs;
     while (!this.#stopped.signal.aborted) {
-      this.#hurry = new AbortController();
-      const signal = AbortSignal.any([this.#stopped.signal, this.#hurry.signal]);
-      await wait(pauseMs, undefined, { signal }).catch(() => undefined);
+      await this.#pause(pauseMs);
       if (this.#stopped.signal.aborted) return;
+      // Before the heartbeat is made, so that what changes meanwhile is told by the next one.
+      this.#hurry = new AbortController();
       pauseMs = this.#pauseAfter(await this.#beat());
+    }
+  }
+
+  /** Waits, but not longer than until something changes: `hurry`, or an Ollama that was away answers again. */
+  async #pause(pauseMs: number): Promise<void> {
+    const until = performance.now() + pauseMs;
+    await sleep(Math.min(pauseMs, SHORTEST_PAUSE_MS), this.#stopped.signal);
+    const signal = AbortSignal.any([this.#stopped.signal, this.#hurry.signal]);
+    while (!signal.aborted) {
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) return;
+      await sleep(this.#backend === "up" ? leftMs : Math.min(leftMs, LOOK_FOR_RETURN_MS), signal);
+      if (this.#backend === "down" && !signal.aborted && (await this.#deps.probe.isUp())) return;
     }
   }
 
   #pauseAfter(beat: Beat): number {
     const jitter = 1 + JITTER * (2 * Math.random() - 1);
     if (beat.ok) {
+      if (this.#failures > 0) this.#deps.log({ event: "heartbeat-accepted", failures: this.#failures });
       this.#failures = 0;
-      return beat.answer.resync ? 0 : beat.answer.intervalMs * jitter;
+      this.#lastFailure = "";
+      // Every heartbeat is a full report, so one more answers a resync; never two in a row.
+      this.#resynced = beat.answer.resync && !this.#resynced;
+      return this.#resynced ? 0 : beat.answer.intervalMs * jitter;
     }
     this.#failures += 1;
-    this.#deps.log({ event: "heartbeat-failed", reason: beat.reason, failures: this.#failures });
+    if (this.#lastFailure !== beat.reason && !this.#stopped.signal.aborted) {
+      this.#deps.log({ event: "heartbeat-failed", reason: beat.reason });
+      this.#lastFailure = beat.reason;
+    }
     const intervalMs = this.#deps.membership.heartbeatIntervalMs;
     return Math.min(BACKOFF_MAX_MS, intervalMs * 2 ** Math.min(this.#failures - 1, 6)) * jitter;
   }
@@ -110,6 +140,8 @@ export class Heartbeats {
   async #report(finished: readonly FinishedLease[]): Promise<Heartbeat> {
     const { probe, leases, slots } = this.#deps;
     const observation = await probe.observe();
+    if (observation.backend !== this.#backend) this.#deps.log({ event: `ollama-${observation.backend}` });
+    this.#backend = observation.backend;
     this.#sequence += 1;
     return {
       runId: this.runId,
@@ -117,7 +149,7 @@ export class Heartbeats {
       agentVersion: AGENT_VERSION,
       ...observation,
       slots,
-      parallel: slots,
+      parallel: Math.min(slots, MAX_PARALLEL),
       active: leases.active(),
       finished: [...finished],
     };
@@ -137,6 +169,10 @@ export class Heartbeats {
       signal: this.#stopped.signal,
     });
   }
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch(() => undefined);
 }
 
 function refusalOf(status: number): string {

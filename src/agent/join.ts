@@ -3,7 +3,7 @@ import { decodeJwt } from "jose";
 import { sha256Base64Url } from "../auth/digest.ts";
 import { signHostToken } from "../auth/host-token.ts";
 import type { HostKeys } from "../auth/host-token.ts";
-import { joinAnswerSchema } from "../wire/host.ts";
+import { hostIdSchema, joinAnswerSchema } from "../wire/host.ts";
 import type { JoinRequest } from "../wire/host.ts";
 import { AgentError } from "./agent-error.ts";
 import { call, faultOf, parseJson } from "./call.ts";
@@ -11,6 +11,17 @@ import type { EdgeClock } from "./edge-clock.ts";
 import type { Membership } from "./state.ts";
 
 const JOIN_LIMIT_MS = 15_000;
+const CLOCK_LIMIT_MS = 5_000;
+
+/** Learns the edge's time, where the edge tells it, before anything is signed: the host's own clock may be wrong. */
+export async function learnEdgeTime(edgeUrl: string, clock: EdgeClock): Promise<void> {
+  try {
+    const answer = await call(new URL("/hive/healthz", edgeUrl), { method: "GET", timeoutMs: CLOCK_LIMIT_MS });
+    clock.learnFromDate(answer.dateHeader);
+  } catch {
+    // An edge that is away shows at the join or the first heartbeat, which say so.
+  }
+}
 
 /** Presents the join token; the answer names the host and the edge's key of the leg. */
 export async function joinEdge(
@@ -19,24 +30,23 @@ export async function joinEdge(
   keys: HostKeys,
   clock: EdgeClock,
 ): Promise<Membership> {
-  const { hostId, issuer } = readInvite(joinToken);
+  const { hostId, issuer, tokenId } = readInvite(joinToken);
   const url = new URL(`/hive/v1/hosts/${hostId}/join`, edgeUrl);
-  let answer = await post(url, joinToken, await joinRequest(hostId, issuer, keys, clock));
-  if (answer.status === 401) {
-    // A clock that is off makes the proof look stale: take the edge's time from its refusal and try once more.
-    clock.learnFromDate(answer.dateHeader);
-    answer = await post(url, joinToken, await joinRequest(hostId, issuer, keys, clock));
-  }
+  const answer = await post(url, joinToken, await joinRequest(hostId, issuer, keys, clock));
   const parsed = joinAnswerSchema.safeParse(parseJson(answer.text));
-  if (answer.status === 200 && parsed.success) return { ...parsed.data, edgeUrl };
+  if (answer.status === 200 && parsed.success && parsed.data.hostId === hostId) {
+    return { ...parsed.data, edgeUrl, joinTokenId: tokenId };
+  }
   throw new AgentError(`cannot join ${edgeUrl}: ${reasonOf(answer.status, answer.text)}`);
 }
 
 /** The token is the edge's to judge; here it only says who is invited. */
-function readInvite(joinToken: string): { hostId: string; issuer: string } {
+export function readInvite(joinToken: string): { hostId: string; issuer: string; tokenId: string } {
   try {
-    const { hostId, iss } = decodeJwt(joinToken);
-    if (typeof hostId === "string" && typeof iss === "string") return { hostId, issuer: iss };
+    const { hostId, iss, jti } = decodeJwt(joinToken);
+    if (hostIdSchema.safeParse(hostId).success && iss !== undefined && jti !== undefined) {
+      return { hostId: String(hostId), issuer: iss, tokenId: jti };
+    }
   } catch {
     // The same words as for a token of another kind.
   }

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 
 /** Twice the edge's default MAX_BODY. */
-export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 // The edge has the body in memory: a transfer that takes longer holds a slot for nothing.
 const BODY_TIME_LIMIT_MS = 60_000;
 

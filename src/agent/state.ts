@@ -8,7 +8,10 @@ import { joinAnswerSchema } from "../wire/host.ts";
 import { AgentError } from "./agent-error.ts";
 import { parseJson } from "./call.ts";
 
-const membershipSchema = joinAnswerSchema.extend({ edgeUrl: z.string().describe("The edge it joined.") });
+const membershipSchema = joinAnswerSchema.extend({
+  edgeUrl: z.string().describe("The edge it joined."),
+  joinTokenId: z.string().optional().describe("jti of the invite that was used."),
+});
 export type Membership = z.infer<typeof membershipSchema>;
 
 const OTHERS = 0o077;
