@@ -7,8 +7,8 @@ import type { TestFleet } from "../support/fleet.ts";
 let fleet: TestFleet;
 
 beforeAll(async () => {
-  // Longer than the 10 s after which workerd drops an idle object, so that the object is dropped between two heartbeats.
-  fleet = await startFleet({ HEARTBEAT_INTERVAL: "14s" });
+  // Twice the 10 s after which workerd drops an idle object, so that the object is dropped between two heartbeats.
+  fleet = await startFleet({ HEARTBEAT_INTERVAL: "20s" });
   await fleet.addHost("a", { models: [simulatedModel({ name: "slow", decodeTokensPerSecond: 10 })], slots: 1 }, 1);
 }, 60_000);
 afterAll(async () => await fleet.close());
@@ -25,8 +25,10 @@ it("still counts a running stream after the cell lost its memory, and never leas
   const reader = running.body?.getReader();
   await reader?.read();
   const startedAt = (await fleet.host("a")).runId;
-  // Nothing touches the cell now but the heartbeat after about 14 s; a lost memory shows as a fleet that has heard nothing.
-  await new Promise((resolve) => setTimeout(resolve, 12_500));
+  expect((await fleet.host("a")).status).toBe("alive");
+  // Nothing touches the cell for 12 s; the next heartbeat comes after 18 s at the earliest.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  expect((await fleet.host("a")).status).toBe("unheard");
   await eventually("the stream is counted again", async () => (await fleet.host("a")).activeLeases === 1, 20_000);
   expect((await fleet.host("a")).runId).toBe(startedAt);
   expect(fleet.hosts[0]?.ollama.gauges().activeGenerations).toBe(1);
