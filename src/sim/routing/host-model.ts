@@ -111,6 +111,11 @@ export class SimulatedHost {
     });
   }
 
+  /** Most models in memory at once. */
+  get maxLoaded(): number {
+    return this.spec.maxLoaded ?? MAX_LOADED_PER_GPU * this.spec.kind.gpus;
+  }
+
   /** Memory no runner holds. */
   get freeBytes(): number {
     return [...this.#loaded.values()].reduce((free, { vramBytes }) => free - vramBytes, this.spec.kind.memoryBytes);
@@ -162,9 +167,9 @@ export class SimulatedHost {
 
   /** `findRunnerToUnload`: by keep-alive, then by name; the first idle one, else the first. */
   #chooseVictim(head: Pending): string | undefined {
-    const { kind, parallel, maxLoaded = MAX_LOADED_PER_GPU * kind.gpus } = this.spec;
+    const { parallel } = this.spec;
     const needed = runnerBytes(head.model, parallel, this.#contextFor(head));
-    if (this.#loaded.size < maxLoaded && needed <= FIT * this.freeBytes) return undefined;
+    if (this.#loaded.size < this.maxLoaded && needed <= FIT * this.freeBytes) return undefined;
     const order = [...this.#loaded].sort(([a, first], [b, second]) => {
       return compare(first.runner.keepAliveMs, second.runner.keepAliveMs) || compare(a, b);
     });
