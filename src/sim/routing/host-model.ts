@@ -1,6 +1,7 @@
 // A simulated host: Ollama's scheduler over its runners, in virtual time (server/sched.go).
 import { defaultContext, loadMs, runnerBytes } from "./calibration.ts";
 import type { HostKind, ModelKind } from "./calibration.ts";
+import { PageCache } from "./page-cache.ts";
 import type { Prompt } from "./prompt-cache.ts";
 import { Runner } from "./runner.ts";
 import type { Timer, VirtualTime } from "./virtual-time.ts";
@@ -90,8 +91,7 @@ export class SimulatedHost {
   readonly #time: VirtualTime;
   readonly #loaded = new Map<string, Loaded>();
   readonly #pending: Pending[] = [];
-  /** Models in the page cache, least recently loaded first. */
-  readonly #pageCache = new Map<string, number>();
+  readonly #pageCache: PageCache;
   /** The scheduler works on one pending request at a time; while this is true it waits for something. */
   #scheduling = false;
   #victim: string | undefined;
@@ -101,6 +101,7 @@ export class SimulatedHost {
   constructor(spec: HostSpec, time: VirtualTime) {
     this.spec = spec;
     this.#time = time;
+    this.#pageCache = new PageCache(spec.kind.pageCacheBytes);
     this.#advancedAt = time.now;
   }
 
@@ -201,8 +202,7 @@ export class SimulatedHost {
   #load(head: Pending): void {
     const { model } = head;
     this.loads += 1;
-    const durationMs = loadMs(this.spec.kind, model, this.#pageCache.has(model.name));
-    this.#rememberPages(model);
+    const durationMs = loadMs(this.spec.kind, model, this.#pageCache.read(model));
     const numCtx = this.#contextFor(head);
     this.#time.after(durationMs, () => {
       const bytes = runnerBytes(model, this.spec.parallel, numCtx);
@@ -219,17 +219,6 @@ export class SimulatedHost {
       this.#scheduling = false;
       this.#schedule();
     });
-  }
-
-  #rememberPages({ name, weightBytes }: ModelKind): void {
-    this.#pageCache.delete(name);
-    this.#pageCache.set(name, weightBytes);
-    let bytes = [...this.#pageCache.values()].reduce((sum, size) => sum + size, 0);
-    for (const [oldest, size] of this.#pageCache) {
-      if (bytes <= this.spec.kind.pageCacheBytes) break;
-      this.#pageCache.delete(oldest);
-      bytes -= size;
-    }
   }
 
   #dispatch(loaded: Loaded, { request, client, submittedAt }: Pending): void {

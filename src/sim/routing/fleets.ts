@@ -1,0 +1,18 @@
+// The fleets of the benchmark, by name.
+import { HOST_KINDS } from "./calibration.ts";
+import type { HostKindName, ModelKind } from "./calibration.ts";
+import type { HostSpec } from "./host-model.ts";
+
+export const FLEETS = {
+  hetero9: ["h100", "rtx4090", "rtx3090", "rtx3090", "a6000", "rtx4080", "rtx3060", "m2Ultra", "m1Max"],
+  homogeneous8: ["rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090"],
+  single: ["rtx3090"],
+} as const satisfies Record<string, readonly HostKindName[]>;
+export type FleetName = keyof typeof FLEETS;
+
+/** Builds the hosts of a fleet, all with the same models and OLLAMA_NUM_PARALLEL. */
+export function buildFleet(name: FleetName, parallel: number, models: readonly ModelKind[]): HostSpec[] {
+  return FLEETS[name].map((kind, index) => {
+    return { id: `${kind.toLowerCase()}-${index}`, kind: HOST_KINDS[kind], parallel, models };
+  });
+}
