@@ -35,13 +35,14 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
   let kept: Response | undefined;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const answer = await acquire(c, { ...request.lease, exclude, attempt }, previous);
-    if (!answer.ok) return kept ?? request.refuse(exclude.length > 0 ? afterFailures(answer.refusal) : answer.refusal);
+    if (!answer.ok) return kept ?? request.refuse(attempt > 1 ? afterFailures(answer.refusal) : answer.refusal);
     const tried = await tryHost(c, answer.grant, request);
     if (tried.done) return tried.response;
     if (hasDeparted(c.var.requestId)) return request.refuse({ code: "cancelled", detail: "the client left" });
     logAttempt(c.var.requestId, answer.grant, tried.outcome);
     kept = tried.kept ?? kept;
-    exclude.push(answer.grant.hostId);
+    // An agent that is full for a moment (its slot is being freed) may be asked again; the cell waits a second before it does.
+    if (tried.outcome.type !== "host-refused" || tried.kept !== undefined) exclude.push(answer.grant.hostId);
     previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };
   }
   if (previous !== undefined) c.executionCtx.waitUntil(settle(cellOf(c.env), previous.leaseId, previous.outcome));

@@ -41,7 +41,7 @@ it("ends a stream whose host dies with an error record and never with silence", 
   const lines = (await (await chat("slow", { stream: true })).text()).trimEnd().split("\n");
   const last = JSON.parse(lines.at(-1) ?? "") as { error?: string };
   expect(last.error).toMatch(/incomplete/);
-  expect(lines.slice(0, -1).every((line) => (JSON.parse(line) as { done: boolean }).done === false)).toBe(true);
+  expect(lines.slice(0, -1).every((line) => !(JSON.parse(line) as { done: boolean }).done)).toBe(true);
 }, 60_000);
 
 it("keeps requests beyond the slots waiting in order instead of refusing them", async () => {

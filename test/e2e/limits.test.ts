@@ -39,7 +39,7 @@ it("answers 504 with Retry-After when the wait passes QUEUE_TIMEOUT, and 503 whe
   const running = chat("slow", 60);
   const waiting = [chat("slow"), chat("slow"), chat("slow")];
   const answers = await Promise.all(waiting);
-  expect(answers.map((answer) => answer.status).sort()).toEqual([503, 503, 504]);
+  expect(answers.map((answer) => answer.status).toSorted((a, b) => a - b)).toEqual([503, 503, 504]);
   for (const answer of answers) expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   expect((await running).status).toBe(200);
 });
