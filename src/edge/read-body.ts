@@ -39,8 +39,9 @@ export async function readBody(request: Request, maxBytes: number): Promise<Resu
 }
 
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, maxBytes: number): Promise<void> {
+  if (reader === undefined) return;
   let total = 0;
-  while (reader !== undefined) {
+  for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     total += value.byteLength;
