@@ -158,6 +158,15 @@ describe("eviction (§1.1)", () => {
     expect(resultOf(fate).loadMs).toBeCloseTo(1_000 + loadMs(HOST_KINDS.rtx3090, HUGE, false));
   });
 
+  it("evicts for a model that would fit in all of the free memory but not in 80 % of it", () => {
+    const host = hostOf();
+    warm(host, LARGE.name);
+    // 13.0 GB asked for, 14.6 GB free.
+    ask(host, { numCtx: 57_344 });
+    time.runUntil(2 * WARM_MS);
+    expect(names(host)).toEqual([MODEL.name]);
+  });
+
   it("keeps both models when they fit", () => {
     const host = hostOf();
     warm(host, MODEL.name, SMALL.name);

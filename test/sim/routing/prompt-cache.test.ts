@@ -64,6 +64,24 @@ describe("the prompt cache (§1.3)", () => {
     expect(serve(cache, prompt(1, 2, 3, 4), 3).cachedTokens).toBe(0);
   });
 
+  it("saves a slot's content only when it would lose more than half of it", () => {
+    const losing = cacheOf(1);
+    serve(losing, prompt(1, 2, 3, 4, 5, 6, 7, 8), 1);
+    serve(losing, prompt(1, 2, 9), 2);
+    expect(losing.savedStates).toBe(1);
+    const keeping = cacheOf(1);
+    serve(keeping, prompt(1, 2, 3, 4, 5), 1);
+    serve(keeping, prompt(1, 2, 3, 9), 2);
+    expect(keeping.savedStates).toBe(0);
+  });
+
+  it("publishes what idle slots hold at each new task", () => {
+    const cache = cacheOf(2);
+    serve(cache, prompt(1, 2, 3), 1);
+    expect(serve(cache, prompt(7, 8, 9), 2).slot).toBe(1);
+    expect(cache.savedStates).toBe(1);
+  });
+
   it("does not restore a state of which less than a quarter would be kept", () => {
     const cache = cacheOf(1);
     serve(cache, prompt(1, 2, 3, 4, 5), 1);
