@@ -261,7 +261,12 @@ describe.each(kinds)("a $name token", (kind) => {
 
   it("never has its text in the reason of its refusal", async () => {
     const token = await kind.issue(NOW);
-    const tokens = [`${token.slice(0, -2)}AA`, await forge(withClaims({ iss: "secret-issuer", sub: "secret-sub" }))];
+    // In the middle of the signature: the last byte of an Ed25519 one is small, so that an end of "AA" may be the true one.
+    const changed = token.at(-20) === "A" ? "B" : "A";
+    const tokens = [
+      `${token.slice(0, -20)}${changed}${token.slice(-19)}`,
+      await forge(withClaims({ iss: "secret-issuer", sub: "secret-sub" })),
+    ];
     for (const forged of tokens) {
       const refused = await kind.verify(forged);
       expect(refused.ok).toBe(false);
