@@ -72,7 +72,6 @@ export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: 
   for (const lease of host.leases.values()) {
     if (listed.has(lease.id)) {
       lease.listed = true;
-      lease.missed = 0;
     } else if (lease.listed || isMissing(lease, now)) endLease(fleet, lease);
   }
   for (const { id, model } of beat.active) adoptLease(fleet, host, { id, model }, now);

@@ -40,7 +40,7 @@ export interface Lease {
   readonly expiresAt: number;
   /** Whether a heartbeat has listed it. */
   listed: boolean;
-  /** Heartbeats in a row that did not list it. */
+  /** Heartbeats since its grant that did not list it; counts only while none has. */
   missed: number;
 }
 

@@ -150,6 +150,19 @@ describe("heartbeats", () => {
     driver.beat("a", { active: active("L-1") });
     expect(held(driver)).toEqual(["L-1"]);
   });
+
+  it("are held against each settled lease for 60 s from the last time it was settled", () => {
+    const driver = new FleetDriver();
+    const settleAt = (offsetMs: number, leaseId: string): void => {
+      driver.at(offsetMs);
+      driver.send({ type: "settle", leaseId, outcome: { type: "served" } });
+    };
+    settleAt(0, "x");
+    settleAt(10_000, "y");
+    settleAt(40_000, "x");
+    driver.at(75_000);
+    expect([...driver.fleet.tombstones.keys()]).toEqual(["x"]);
+  });
 });
 
 describe("the deadline", () => {

@@ -1,8 +1,8 @@
 // Which hosts a request may go to, and what it is told when there is none.
 import { describe, expect, it } from "vitest";
-import { canRegister } from "../../src/core/fleet.ts";
+import { canRegister, nextWakeAt } from "../../src/core/fleet.ts";
 import type { LeaseRequest } from "../../src/wire/lease.ts";
-import { FleetDriver, aModel, aRequest, aRunning, ends, grantIn, MODEL, OTHER, refusalIn } from "./builders.ts";
+import { T0, FleetDriver, aModel, aRequest, aRunning, ends, grantIn, MODEL, OTHER, refusalIn } from "./builders.ts";
 
 const WARM = 6_000;
 
@@ -103,6 +103,30 @@ describe("hosts with different files under one name", () => {
     driver.join("c", digest("old"), { drained: true });
     expect(ends(driver.acquire("1"))).toEqual({ 1: "a" });
   });
+
+  it("count only within the pool of the request", () => {
+    const driver = warm();
+    driver.join("a", digest("new"));
+    driver.join("b", digest("old"), { pool: "gpu" });
+    driver.join("c", digest("old"), { pool: "gpu" });
+    expect(ends(driver.acquire("1"))).toEqual({ 1: "a" });
+  });
+
+  it("serve their own file to a request pinned to them", () => {
+    const driver = warm();
+    driver.join("a", digest("new"));
+    driver.join("b", digest("old"));
+    driver.join("c", digest("old"));
+    expect(ends(driver.acquire("1", { pinnedHost: "a" }))).toEqual({ 1: "a" });
+  });
+
+  it("do not stand in for each other when those with the majority's file have failed", () => {
+    const driver = warm();
+    driver.join("a", digest("new"));
+    driver.join("b", digest("old"));
+    driver.join("c", digest("old"));
+    expect(ends(driver.acquire("1", { exclude: ["b", "c"] }))).toEqual({ 1: "attempts_failed" });
+  });
 });
 
 describe("a request no host can take", () => {
@@ -124,6 +148,7 @@ describe("a request no host can take", () => {
     driver.register("a");
     driver.join("b", { models: [] });
     driver.acquire("1");
+    expect(nextWakeAt(driver.fleet)).toBe(T0 + 6_000);
     expect(ends(driver.at(5_999))).toEqual({});
     expect(ends(driver.at(6_000))).toEqual({ 1: "unknown_model" });
   });

@@ -31,6 +31,22 @@ describe("the queue", () => {
     expect(ends(driver.acquire("2", { model: OTHER }))).toEqual({ 2: "b" });
   });
 
+  it("judges requests for one model apart when they exclude or need other things", () => {
+    const driver = new FleetDriver();
+    const tools = { models: [aModel(MODEL, { capabilities: ["tools"] })] };
+    driver.join("a", { slots: 1 });
+    driver.join("b", { ...tools, slots: 1 });
+    driver.acquire("0a", { pinnedHost: "a" });
+    driver.acquire("0b", { pinnedHost: "b" });
+    driver.acquire("1", { exclude: ["a"] });
+    driver.acquire("2", { needs: ["tools"] });
+    driver.acquire("3");
+    expect(ends(driver.settle("0a"))).toEqual({ 3: "a" });
+    driver.acquire("4", { needs: ["tools"] });
+    driver.acquire("5", { exclude: ["b"] });
+    expect(ends(driver.settle("3"))).toEqual({ 5: "a" });
+  });
+
   it("is served when a host with free slots joins, comes back, or says that it has ended a lease", () => {
     const driver = busy();
     driver.acquire("1");
@@ -98,6 +114,17 @@ describe("Retry-After", () => {
   it("is 30 s while nothing has been settled in that time", () => {
     const driver = busy({ queueLimit: 0 });
     expect(refusalIn(driver.acquire("1")).retryAfterSeconds).toBe(30);
+  });
+
+  it("remembers no more than its 30 s", () => {
+    const driver = busy();
+    for (let turn = 0; turn < 100; turn += 1) {
+      driver.at(turn * 1_000);
+      driver.beat("a", { slots: 1, active: active(...driver.fleet.leases.keys()) });
+      driver.settle(`${turn}`);
+      driver.acquire(`${turn + 1}`);
+    }
+    expect(driver.fleet.settled).toHaveLength(30);
   });
 
   it("is at least 1 s and at most 120 s", () => {

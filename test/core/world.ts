@@ -74,6 +74,7 @@ export class World {
       this.send({ type: "tick" });
     }
     this.now = until;
+    this.check();
   }
 
   acquire(part: Partial<LeaseRequest> = {}): string {
@@ -237,8 +238,10 @@ export class World {
       bySlot.set(hostId, (bySlot.get(hostId) ?? 0) + 1);
       byModel.set(`${hostId} ${model}`, (byModel.get(`${hostId} ${model}`) ?? 0) + 1);
     }
-    for (const { id, slots, parallel, models } of this.hosts) {
+    for (const { id, slots, parallel, models, heardAt } of this.hosts) {
       const used = bySlot.get(id) ?? 0;
+      const dead = heardAt === undefined || this.now - heardAt >= 20_000;
+      if (dead && used > 0) this.broken.push(`${id} is dead and still has leases`);
       if (used > slots) this.broken.push(`${id} has more leases than slots`);
       if (used !== (this.fleet.hosts.get(id)?.slotsUsed ?? 0)) this.broken.push(`${id} has lost count`);
       for (const model of models) {
