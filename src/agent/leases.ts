@@ -61,7 +61,8 @@ export class Leases {
   }
 
   active(): Heartbeat["active"] {
-    return [...this.held].map(({ id, model, startedAt }) => ({ id, model, startedAt }));
+    // Without a model: the cell takes it for one that needs no slot.
+    return [...this.held].map(({ id, model, startedAt, counted }) => ({ id, model: counted ? model : "", startedAt }));
   }
 
   unacknowledged(): readonly FinishedLease[] {
