@@ -1,4 +1,5 @@
 // Which tests run where: pure rooms and Node rooms in Node, cell and edge inside workerd, end-to-end against real processes.
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -11,6 +12,10 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/cell/**", "test/edge/**", "test/bench/**"],
         },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: { name: "workerd", include: ["test/cell/**/*.test.ts", "test/edge/**/*.test.ts"] },
       },
       {
         // Real processes on two cores: one file at a time, after the rest.
