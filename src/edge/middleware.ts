@@ -1,5 +1,8 @@
 // What every request passes before its route: an id, this isolate's settings and keys, and the question who asks.
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { Access } from "../wire/routes.ts";
+import { findRoute, mayEnter, methodsOf } from "./access.ts";
 import { findCaller } from "./callers.ts";
 import { readClientPath } from "./client-path.ts";
 import { readCredentials } from "./credentials.ts";
@@ -21,20 +24,38 @@ export const prepareRequest = createMiddleware<HonoEnv>(async function prepareRe
   return await next();
 });
 
-/** Lets only callers with a valid token of one of the roles pass. */
-export function requireRole(...roles: readonly ("client" | "admin")[]) {
-  return createMiddleware<HonoEnv>(async function requireRole(c, next) {
-    const path = readClientPath(c.req.url);
-    const caller = await findCaller(c.var.prepared, readCredentials(c.req.raw.headers, path), Date.now());
-    const style = styleOf(path.path);
-    if (caller === undefined) {
-      // Ollama's CLI hides the text of a 401 behind its own, and shows that of a 403.
-      const cli = style === "ollama" && (c.req.header("user-agent") ?? "").startsWith("ollama/");
-      return refuse(style, { code: cli ? "forbidden" : "unauthenticated", message: "hive: no valid token" });
-    }
-    if (!roles.includes(caller.role))
-      return refuse(style, { code: "forbidden", message: "hive: this token is for something else" });
-    c.set("caller", caller);
-    return await next();
-  });
+/** Lets in whom the route table lets in; what the table does not have is not there, whoever asks. */
+export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
+  const path = readClientPath(c.req.url);
+  const route = findRoute(c.req.method, path.path);
+  if (route !== undefined && OPEN.has(route.access)) return await next();
+  const style = styleOf(path.path);
+  const caller = await findCaller(c.var.prepared, readCredentials(c.req.raw.headers, path), Date.now());
+  if (caller === undefined) {
+    // Ollama's CLI hides the text of a 401 behind its own, and shows that of a 403.
+    const cli = style === "ollama" && (c.req.header("user-agent") ?? "").startsWith("ollama/");
+    return refuse(style, { code: cli ? "forbidden" : "unauthenticated", message: "hive: no valid token" });
+  }
+  if (route === undefined) return notThere(c, path.path);
+  if (!mayEnter(route, caller))
+    return refuse(style, { code: "forbidden", message: "hive: this token is for something else" });
+  c.set("caller", caller);
+  return await next();
+});
+
+/** These routes ask for no token, or judge a proof of their own. */
+const OPEN: ReadonlySet<Access> = new Set(["none", "invite", "host"]);
+
+/** Ollama's words for a known path with another method, and for everything else; a problem under /hive. */
+function notThere(c: Context<HonoEnv>, path: string): Response {
+  const style = styleOf(path);
+  if (style === "hive") return refuse(style, { code: "not_found", message: "no such route" });
+  const allowed = methodsOf(path);
+  return allowed.length === 0
+    ? plain(c, 404, "404 page not found")
+    : plain(c, 405, "405 method not allowed", { allow: allowed.join(", ") });
+}
+
+function plain(c: Context<HonoEnv>, status: 404 | 405, text: string, headers: Record<string, string> = {}): Response {
+  return c.body(text, status, { "content-type": "text/plain; charset=utf-8", ...headers });
 }

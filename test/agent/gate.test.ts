@@ -7,7 +7,7 @@ import { CHAT, sendRaw, startHost, until } from "./fixture.ts";
 const EMPTY_401 = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 describe("the gate", () => {
-  it("answers everything unproven with the same bytes", async () => {
+  it("answers everything unproven with the same bytes [T1 T2 T24]", async () => {
     await using host = await startHost();
     const { edge, agent } = host;
     const text = JSON.stringify(CHAT);
@@ -46,7 +46,7 @@ describe("the gate", () => {
     expect(host.ollama.requests.filter((request) => request.url === "/api/chat")).toHaveLength(1);
   });
 
-  it("refuses tokens that are expired, of the future, or for another host or issuer", async () => {
+  it("refuses tokens that are expired, of the future, or for another host or issuer [T2]", async () => {
     await using host = await startHost();
     const { edge } = host;
     for (const offsetMs of [-70_000, 70_000]) {
@@ -60,7 +60,7 @@ describe("the gate", () => {
     expect((await host.send({ claims: { hostId: "other" } })).status).toBe(401);
   });
 
-  it("takes a token once, however many come at the same time", async () => {
+  it("takes a token once, however many come at the same time [T2]", async () => {
     await using host = await startHost();
     const token = await host.edge.sign({ body: Buffer.from(JSON.stringify(CHAT)) });
     const legs = await Promise.all([1, 2, 3, 4].map(() => host.send({ headers: { [LEG_TOKEN_HEADER]: token } })));
@@ -68,7 +68,7 @@ describe("the gate", () => {
     await Promise.all(legs.map((leg) => leg.read()));
   });
 
-  it("answers 421 to a token for an earlier run", async () => {
+  it("answers 421 to a token for an earlier run [T6]", async () => {
     await using host = await startHost();
     const leg = await host.send({ claims: { runId: "an-earlier-run" } });
     expect([leg.status, (await leg.read()).text]).toEqual([421, ""]);
@@ -105,7 +105,7 @@ describe("the gate", () => {
     expect(host.ollama.requests.some(({ url }) => url === "/api/chat")).toBe(false);
   });
 
-  it("judges no Host header: the token is what counts", async () => {
+  it("judges no Host header: the token is what counts [T1]", async () => {
     await using host = await startHost();
     const leg = await host.send({ headers: { host: "rebound.evil.example:80", origin: "http://evil.example" } });
     expect(leg.status).toBe(200);

@@ -73,7 +73,7 @@ describe("heartbeats", () => {
     expect(beat.finished[0]?.id).toBe("meanwhile");
   });
 
-  it("say in the log, once, that another agent has this identity", async () => {
+  it("say in the log, once, that another agent has this identity [T6]", async () => {
     await using host = await startHost();
     host.edge.refuseBeatsWith = 409;
     await until("several were refused", () => host.edge.rejected.length >= 3);
@@ -114,7 +114,7 @@ describe("an agent whose clock is wrong", () => {
 });
 
 describe("starting", () => {
-  it("keeps keys and identity for its user alone and needs no token again, nor minds a used one", async () => {
+  it("keeps keys and identity for its user alone and needs no token again, nor minds a used one [T29]", async () => {
     await using host = await startHost();
     for (const name of ["agent.json", "agent-keys.json"]) {
       expect((await stat(join(host.stateDir, name))).mode & 0o777).toBe(0o600);

@@ -47,7 +47,7 @@ describe("the leg", () => {
     }
   });
 
-  it("lets no header of a client reach Ollama", async () => {
+  it("lets no header of a client reach Ollama [T8 T9]", async () => {
     await using host = await startHost();
     const leg = await host.send({
       headers: {

@@ -95,7 +95,7 @@ const signedFaults: readonly [string, Change][] = [
   ["nbf as text", withClaims({ nbf: "tomorrow" })],
 ];
 
-describe.each(kinds)("a $name token", (kind) => {
+describe.each(kinds)("a $name token [T13]", (kind) => {
   const forge = async (change: Change): Promise<string> => {
     const { header, payload } = takeApart(await kind.issue(NOW));
     const changed = change({ header, payload });
@@ -247,19 +247,19 @@ describe.each(kinds)("a $name token", (kind) => {
     expect(await kind.verify(token, { now: Number.POSITIVE_INFINITY })).toMatchObject({ ok: false });
   });
 
-  it.each(kinds.filter((other) => other !== kind))("is refused as a $name token", async (other) => {
+  it.each(kinds.filter((other) => other !== kind))("is refused as a $name token [T14]", async (other) => {
     expect(await other.verify(await kind.issue(NOW))).toMatchObject({ ok: false });
   });
 
   it.each(kinds.filter((other) => other !== kind && other.alg === kind.alg))(
-    "is refused under its own key with the typ, or the audience, of a $name token",
+    "is refused under its own key with the typ, or the audience, of a $name token [T14]",
     async (other) => {
       expect(await kind.verify(await forge(withHeader({ typ: other.typ })))).toMatchObject({ ok: false });
       expect(await kind.verify(await forge(withClaims({ aud: other.audience })))).toMatchObject({ ok: false });
     },
   );
 
-  it("never has its text in the reason of its refusal", async () => {
+  it("never has its text in the reason of its refusal [T27]", async () => {
     const token = await kind.issue(NOW);
     // In the middle of the signature: the last byte of an Ed25519 one is small, so that an end of "AA" may be the true one.
     const changed = token.at(-20) === "A" ? "B" : "A";
@@ -275,7 +275,7 @@ describe.each(kinds)("a $name token", (kind) => {
   });
 });
 
-describe("claims of one kind", () => {
+describe("claims of one kind [T13]", () => {
   const byName = (name: string) => kinds.find((kind) => kind.name === name) ?? expect.fail(name);
 
   it.each([

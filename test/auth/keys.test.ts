@@ -9,7 +9,7 @@ const [client, admin, join, leg] = hiveKeysJson.keys;
 if (!client || !admin || !join || !leg) throw new Error("a set has four keys");
 const other = await generateHiveKeys(NOW);
 
-describe("a hive's keys", () => {
+describe("a hive's keys [T29]", () => {
   it("are one for each purpose, named with the day they were made", () => {
     expect(hiveKeysJson.keys.map((key) => [key.kid?.split("-").slice(0, 2).join("-"), key.crv])).toEqual([
       ["client-20270115", "Ed25519"],
@@ -60,7 +60,7 @@ describe("a hive's keys", () => {
   });
 });
 
-describe("a host's keys", () => {
+describe("a host's keys [T29]", () => {
   it("come in from text or parsed, with the same thumbprint", async () => {
     expect(await importHostKeys(JSON.stringify(hostKeysJson))).toMatchObject({
       ok: true,

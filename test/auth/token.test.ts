@@ -129,13 +129,13 @@ describe("a host token", () => {
     }
   });
 
-  it("is bound to its host", async () => {
+  it("is bound to its host [T4]", async () => {
     expect(await verifyHostToken(hostKeys.signingKey, beatToken, { ...at, hostId: "other" })).toMatchObject({
       ok: false,
     });
   });
 
-  it("is refused under the key of another host, also where that host signs in this one's name", async () => {
+  it("is refused under the key of another host, also where that host signs in this one's name [T4]", async () => {
     const other = expectOk(await importHostKeys(await generateHostKeys()));
     const forged = await signHostToken({ ...other, kid: hostKeys.kid }, { ...beat, ...at });
     expect(await verifyHostToken(other.signingKey, beatToken, { ...at, hostId: HOST })).toMatchObject({ ok: false });
@@ -198,7 +198,7 @@ describe("a leg token", () => {
     });
   });
 
-  it("is bound to its host by name and by key", async () => {
+  it("is bound to its host by name and by key [T2]", async () => {
     const token = await signLegToken(edgeLegKey, { ...full, ...at });
     const otherName = await deriveLegKey(hostKeys.agreementPrivateKey, hiveKeys.leg.publicJwk, "other");
     const otherHost = expectOk(await importHostKeys(await generateHostKeys()));
@@ -213,7 +213,7 @@ describe("a leg token", () => {
     await expect(signLegToken(edgeLegKey, { ...full, attempt: 0, ...at })).rejects.toThrow();
   });
 
-  it("has a key that cannot be exported and is not made with a peer key of small order", async () => {
+  it("has a key that cannot be exported and is not made with a peer key of small order [T29]", async () => {
     expect(edgeLegKey.extractable).toBe(false);
     const zero = { kty: "OKP", crv: "X25519", x: "A".repeat(43) } as const;
     await expect(deriveLegKey(hiveKeys.leg.privateKey, zero, HOST)).rejects.toThrow();

@@ -35,7 +35,7 @@ function cellNamed(name: string): DurableObjectStub & CellRpc {
   return (env as { CELL: DurableObjectNamespace }).CELL.getByName(name) as DurableObjectStub & CellRpc;
 }
 
-it("keeps hosts and used join tokens when its memory is lost", async () => {
+it("keeps hosts and used join tokens when its memory is lost [T3]", async () => {
   const cell = cellNamed("durable");
   expect(await cell.joinHost(registration, "token-1")).toEqual({ ok: true });
   await evictDurableObject(cell);
@@ -55,7 +55,7 @@ it("counts leases again from the first heartbeat after its memory is lost", asyn
   expect(await cellNamed("recount").readFleet()).toMatchObject({ activeLeases: 1 });
 });
 
-it("refuses a heartbeat that comes a second time", async () => {
+it("refuses a heartbeat that comes a second time [T5]", async () => {
   const cell = cellNamed("replay");
   await cell.joinHost(registration, "token-1");
   expect(await cell.recordHeartbeat("a", beat)).toMatchObject({ ok: true });

@@ -36,7 +36,7 @@ describe("a wrong command line", () => {
 });
 
 describe("hive init", () => {
-  it("makes keys that only their owner can read, and keeps them the second time", async () => {
+  it("makes keys that only their owner can read, and keeps them the second time [T29]", async () => {
     const state = join(await stateFolder(), "new");
     const first = await runHive(["init", "--state", state]);
     expect([first.code, first.stdout]).toEqual([0, ""]);
@@ -47,7 +47,7 @@ describe("hive init", () => {
     expect(await readFile(path, "utf8")).toBe(before);
   });
 
-  it("refuses keys that others can read", async () => {
+  it("refuses keys that others can read [T29]", async () => {
     const { state } = await initialised();
     await chmod(join(state, "keys.json"), 0o644);
     const ended = await runHive(["token", "issue", "--role", "client", "--state", state]);

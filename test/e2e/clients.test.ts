@@ -137,7 +137,7 @@ describe("the fleet", () => {
       expect(host.ollama.requests.some((request) => request.url === "/api/chat")).toBe(true);
   });
 
-  it("lets no credential, origin or cookie of a client reach a host", async () => {
+  it("lets no credential, origin or cookie of a client reach a host [T8 T9]", async () => {
     const response = await fetch(`${fleet.url}/api/chat`, {
       method: "POST",
       headers: {

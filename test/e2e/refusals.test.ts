@@ -73,12 +73,12 @@ it("answers 400 to malformed JSON exactly as the host", async () => {
   }
 });
 
-it("refuses a body that Go and JavaScript would read differently", async () => {
+it("refuses a body that Go and JavaScript would read differently [T12]", async () => {
   expect((await post("/api/chat", '{"model":"llama3.2","MODEL":"other","messages":[]}')).status).toBe(400);
   expect((await post("/api/chat", '{"model":"llama3.2","messages":[]} {}')).status).toBe(400);
 });
 
-it("answers 413 to a body over MAX_BODY", async () => {
+it("answers 413 to a body over MAX_BODY [T21]", async () => {
   expect((await post("/api/chat", `{"model":"llama3.2","x":"${"a".repeat(33_000_000)}"}`)).status).toBe(413);
 });
 
@@ -99,7 +99,7 @@ it("opens to nobody what an operator may", async () => {
   expect(response.status).toBe(403);
 });
 
-it("publishes its public keys and nothing private", async () => {
+it("publishes its public keys and nothing private [T29]", async () => {
   const jwks = (await (await fetch(`${fleet.url}/.well-known/jwks.json`)).json()) as {
     keys: Record<string, unknown>[];
   };

@@ -129,7 +129,7 @@ describe("startEdge", () => {
   });
 });
 
-it("writes no keys into the configuration file", () => {
+it("writes no keys into the configuration file [T29]", () => {
   const config = { compatibilityDate: "2026-10-01", compatibilityFlags: [], vars: {} };
   const text = workerdConfig(config, { listen: "127.0.0.1:0", moduleName: "worker.js", cellsDir: "/cells" });
   expect(text).toContain(`(name = "HIVE_KEYS", fromEnvironment = "HIVE_KEYS")`);

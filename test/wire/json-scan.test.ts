@@ -89,7 +89,7 @@ describe("the view of a body", () => {
   });
 });
 
-describe("ambiguous bodies", () => {
+describe("ambiguous bodies [T12]", () => {
   it.each([
     ['{"model":"a","model":"b"}', "repeats"],
     [String.raw`{"model":"a","mode\u006c":"b"}`, "repeats once decoded"],
@@ -157,7 +157,7 @@ describe("refused bodies", () => {
   });
 });
 
-describe("limits", () => {
+describe("limits [T21]", () => {
   const nested = (depth: number): string => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
   const keys = (count: number): string => `{${Array.from({ length: count }, (_, index) => `"k${index}":0`).join(",")}}`;
   const elements = (count: number): string => `{"context":[${"1,".repeat(count - 1)}1]}`;

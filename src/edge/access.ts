@@ -1,0 +1,54 @@
+// Who may pass: looks requests up in the published route table, and denies what it does not have.
+import { ROUTES } from "../wire/routes.ts";
+import type { Route } from "../wire/routes.ts";
+import type { Caller } from "./env.ts";
+
+const exact = new Map(ROUTES.map((route) => [`${route.method} ${route.path}`, route]));
+const patterns = ROUTES.filter(({ path }) => path.includes(":")).map((route) => ({
+  route,
+  pattern: patternOf(route.path),
+}));
+
+/** The row of a request; HEAD is a GET without its body, where it has no row of its own. */
+export function findRoute(method: string, path: string): Route | undefined {
+  const found = exact.get(`${method} ${path}`) ?? patterns.find(isMatch(method, path))?.route;
+  return found === undefined && method === "HEAD" ? findRoute("GET", path) : found;
+}
+
+/** The methods that a path has; empty for an unknown path. */
+export function methodsOf(path: string): string[] {
+  const known = ROUTES.filter((route) => route.path === path);
+  const matched = patterns.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route);
+  return [...new Set([...known, ...matched].map(({ method }) => method))];
+}
+
+/** Whether a caller with a valid token may pass. */
+export function mayEnter(route: Route, caller: Pick<Caller, "role" | "scopes">): boolean {
+  switch (route.access) {
+    case "admin":
+      return caller.role === "admin" && isOpened(route, caller.scopes);
+    case "manage":
+      return caller.role === "admin" || caller.scopes.includes("manage");
+    case "client":
+    case "none":
+    case "invite":
+    case "host":
+      return true;
+  }
+}
+
+function isOpened({ scope }: Route, scopes: readonly string[]): boolean {
+  return scopes.includes("*") || (scope !== undefined && scopes.includes(scope));
+}
+
+function isMatch(method: string, path: string) {
+  return ({ route, pattern }: { route: Route; pattern: RegExp }) => route.method === method && pattern.test(path);
+}
+
+function patternOf(path: string): RegExp {
+  const segments = path.split("/").map((segment) => {
+    if (!segment.startsWith(":")) return segment.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return segment.endsWith("{.+}") ? ".+" : "[^/]+";
+  });
+  return new RegExp(`^${segments.join("/")}$`);
+}
