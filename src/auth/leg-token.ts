@@ -27,6 +27,7 @@ export const legClaimsSchema = z
     path: z.string().startsWith("/").max(300),
     bodySha256: sha256Schema,
     model: z.string().max(500).optional().describe("Canonical model key."),
+    runner: z.string().max(300).optional().describe("Runner options that the request sets; see wire/runner-options."),
     deadlineAt: z.number().positive().optional().describe("Epoch ms, the edge's clock."),
     scope: z.literal("manage").optional().describe("Opens the agent's routes of model management."),
   })

@@ -12,7 +12,7 @@ import type {
   JoinVerdict,
 } from "../wire/cell-rpc.ts";
 import type { FleetView } from "../wire/fleet-view.ts";
-import type { Heartbeat, Order } from "../wire/heartbeat.ts";
+import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import { parseModelName } from "../wire/model-name.ts";
@@ -21,8 +21,6 @@ import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
 import { HostStore } from "./host-store.ts";
 
-/** Longest lease: a request that runs longer is given up, 30 min. */
-const LEASE_DEADLINE_MS = 30 * 60_000;
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
 
@@ -49,7 +47,7 @@ export class Cell extends DurableObject implements CellRpc {
         queueLimit: this.#settings.QUEUE_LIMIT,
         heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
         policy: this.#settings.LOAD_BALANCING_STRATEGY,
-        leaseDeadlineMs: LEASE_DEADLINE_MS,
+        leaseDeadlineMs: this.#settings.REQUEST_LIMIT,
         warmUpMs: WARM_UP_INTERVALS * this.#settings.HEARTBEAT_INTERVAL,
       },
       Date.now(),
@@ -89,7 +87,8 @@ export class Cell extends DurableObject implements CellRpc {
       const orders = this.#orders.get(hostId) ?? [];
       this.#orders.delete(hostId);
       const intervalMs = this.#settings.HEARTBEAT_INTERVAL;
-      return { ok: true, answer: { intervalMs, edgeTimeMs: Date.now(), resync: effect.resync, orders } };
+      const limits = limitsOf(this.#settings);
+      return { ok: true, answer: { intervalMs, edgeTimeMs: Date.now(), resync: effect.resync, orders, limits } };
     }
     return { ok: false, code: "unknown_host" };
   }
@@ -178,6 +177,11 @@ export class Cell extends DurableObject implements CellRpc {
     if (wakeAt === undefined) return;
     this.#timer = setTimeout(() => this.#apply({ type: "tick" }), Math.max(1, wakeAt - Date.now()));
   }
+}
+
+function limitsOf({ KEEP_ALIVE, STALL_LIMIT, ABANDON_LOADS }: Settings): Limits {
+  const limits = { keepAliveMs: KEEP_ALIVE, stallMs: STALL_LIMIT };
+  return ABANDON_LOADS === undefined ? limits : { ...limits, abandonLoadsAfterMs: ABANDON_LOADS };
 }
 
 /** Gives each model its canonical key; what has no valid name cannot be asked for and is left out. */

@@ -82,7 +82,7 @@ function applyEvent(fleet: Fleet, event: FleetEvent, now: number): Effect[] {
       drainHost(fleet, event.hostId, event.drained);
       return [];
     case "heartbeat":
-      return [recordHeartbeat(fleet, event.hostId, event.beat, now)];
+      return recordHeartbeat(fleet, event.hostId, event.beat, now);
     case "acquire":
       enqueue(fleet, event.request, event.leaseId, now);
       return [];

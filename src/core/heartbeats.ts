@@ -8,18 +8,18 @@ import type { Fleet, FleetBeat, Host } from "./state.ts";
 const REMEMBERED_RUNS = 4;
 
 /** Takes a heartbeat into the fleet, or says why not. */
-export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, now: number): Effect {
+export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, now: number): Effect[] {
   const host = fleet.hosts.get(hostId);
-  if (host === undefined) return { type: "heartbeat-refused", hostId, code: "unknown_host" };
-  if (isStale(fleet, host, beat, now)) return { type: "heartbeat-refused", hostId, code: "stale_heartbeat" };
+  if (host === undefined) return [{ type: "heartbeat-refused", hostId, code: "unknown_host" }];
+  if (isStale(fleet, host, beat, now)) return [{ type: "heartbeat-refused", hostId, code: "stale_heartbeat" }];
   const first = host.heard === undefined;
   if (host.runs[0]?.id !== beat.runId) voidLeases(fleet, host);
   rememberRun(host, beat);
   host.heard = { heardAt: now, beat };
   if (beat.backend === "up") host.models = new Map(beat.models.map((model) => [model.key, model]));
   host.loaded = new Set(beat.running.map(({ key }) => key));
-  reconcileLeases(fleet, host, beat, now);
-  return { type: "heartbeat-accepted", hostId, resync: first };
+  const orders = reconcileLeases(fleet, host, beat, now);
+  return [...orders, { type: "heartbeat-accepted", hostId, resync: first }];
 }
 
 /**

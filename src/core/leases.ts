@@ -8,6 +8,8 @@ import type { Fleet, FleetBeat, Host, Lease } from "./state.ts";
 /** A heartbeat may have been written before the request reached its host. */
 const GRANT_TRAVEL_MS = 1_000;
 const MISSED_HEARTBEATS = 2;
+/** A heartbeat may have been written before the end of a lease reached its host. */
+const STOPPING_MS = 1_000;
 /** A heartbeat written before the end of a lease must not bring it back; tokens of heartbeats live for 30 s. */
 const TOMBSTONE_MS = 60_000;
 
@@ -66,8 +68,8 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   }
 }
 
-/** Brings the leases of a host in line with what it lists: the host is the truth about what runs. */
-export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: number): void {
+/** Brings the leases of a host in line with what it lists: the host is the truth about what runs. Answers orders to stop. */
+export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: number): Effect[] {
   const listed = new Set(beat.active.map(({ id }) => id));
   for (const lease of host.leases.values()) {
     if (listed.has(lease.id)) {
@@ -75,6 +77,17 @@ export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: 
     } else if (lease.listed || isMissing(lease, now)) endLease(fleet, lease);
   }
   for (const { id, model } of beat.active) adoptLease(fleet, host, { id, model }, now);
+  return stopEnded(fleet, host, beat, now);
+}
+
+/** Proof of cancel: what has ended and is still at work a while later is to be stopped once more. */
+function stopEnded(fleet: Fleet, host: Host, beat: FleetBeat, now: number): Effect[] {
+  const hostId = host.registration.id;
+  return beat.active.flatMap(({ id: leaseId }): Effect[] => {
+    const endedAt = fleet.tombstones.get(leaseId);
+    if (endedAt === undefined || now - endedAt < STOPPING_MS) return [];
+    return [{ type: "order", hostId, order: { type: "cancel", leaseId } }];
+  });
 }
 
 /** Ends leases whose time is up, and tells their hosts to stop. */

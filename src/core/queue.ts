@@ -1,6 +1,6 @@
 // The queue: requests wait here, never inside a host, and are told how fast it drains.
 import type { ErrorCode } from "../wire/errors.ts";
-import type { LeaseRequest, Refusal } from "../wire/lease.ts";
+import type { LeaseRequest, QueuePlace, Refusal } from "../wire/lease.ts";
 import { deadAfterMs } from "./liveness.ts";
 import type { Fleet, Waiting } from "./state.ts";
 
@@ -24,9 +24,10 @@ export function dequeue(fleet: Fleet, requestId: string): boolean {
   return fleet.queue.length < before;
 }
 
-/** Tells until when a request may wait: the queue's limit or the request's own deadline. */
-export function waitsUntil(fleet: Fleet, waiting: Waiting): number {
-  return Math.min(waiting.queuedAt + fleet.settings.queueTimeoutMs, waiting.request.deadlineAt ?? Infinity);
+/** Tells until when a request may wait: what earlier attempts left of the queue's limit, or its own deadline. */
+export function waitsUntil(fleet: Fleet, { queuedAt, request }: Waiting): number {
+  const leftMs = fleet.settings.queueTimeoutMs - (request.waitedMs ?? 0);
+  return Math.min(queuedAt + Math.max(1, leftMs), request.deadlineAt ?? Infinity);
 }
 
 /** Tells whether a request has waited long enough; one that has just come is tried before its wait is judged. */
@@ -59,13 +60,23 @@ export function refusal(fleet: Fleet, code: ErrorCode, detail: string, now: numb
   }
 }
 
-/** Seconds until the queue as it is now will have drained, at the rate of the last 30 s. */
+/** Tells where a request stands, and how long its turn takes at the rate of the last 30 s. */
+export function placeInQueue(fleet: Fleet, position: number, now: number): QueuePlace {
+  const perSecond = drainRate(fleet, now);
+  return perSecond === 0 ? { position } : { position, expectedWaitMs: Math.round((position * 1000) / perSecond) };
+}
+
+/** Seconds until the queue as it is now will have drained. */
 function drainSeconds(fleet: Fleet, now: number): number {
+  const perSecond = drainRate(fleet, now);
+  return perSecond === 0 ? RATE_WINDOW_SECONDS : clamp((fleet.queue.length + 1) / perSecond);
+}
+
+/** Leases given back per second, over the last 30 s or as long as the fleet has lived. */
+function drainRate(fleet: Fleet, now: number): number {
   const since = Math.floor(now / 1000) - RATE_WINDOW_SECONDS;
   const settled = fleet.settled.reduce((sum, { second, count }) => (second > since ? sum + count : sum), 0);
-  if (settled === 0) return RATE_WINDOW_SECONDS;
-  const measuredSeconds = Math.min(RATE_WINDOW_SECONDS, Math.max(1, (now - fleet.createdAt) / 1000));
-  return clamp(((fleet.queue.length + 1) * measuredSeconds) / settled);
+  return settled / Math.min(RATE_WINDOW_SECONDS, Math.max(1, (now - fleet.createdAt) / 1000));
 }
 
 function clamp(seconds: number): number {

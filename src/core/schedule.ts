@@ -4,7 +4,7 @@ import type { Effect, StepContext } from "./events.ts";
 import { addLease } from "./leases.ts";
 import { place } from "./placement.ts";
 import type { Placement } from "./placement.ts";
-import { isExpired, refusal } from "./queue.ts";
+import { isExpired, placeInQueue, refusal } from "./queue.ts";
 import type { Fleet, Waiting } from "./state.ts";
 
 /** Grants, refuses or keeps each waiting request; the order of requests that compete for the same hosts is kept. */
@@ -17,7 +17,7 @@ export function drainQueue(fleet: Fleet, context: StepContext): Effect[] {
   for (const waiting of scanned) {
     const placement = placeWaiting(fleet, waiting, told, context);
     if (placement.type === "wait") kept.push(waiting);
-    else effects.push(conclude(fleet, waiting, placement, context));
+    else effects.push(conclude(fleet, waiting, placement, { ...context, position: kept.length + 1 }));
   }
   fleet.queue = kept;
   return effects.concat(refuseOverflow(fleet, context.now));
@@ -37,11 +37,18 @@ function placeWaiting(fleet: Fleet, waiting: Waiting, told: Map<string, Placemen
   return placement;
 }
 
-function conclude(fleet: Fleet, waiting: Waiting, placement: Concluded, { now }: StepContext): Effect {
+interface ScanContext extends StepContext {
+  /** Where in the queue the request stands; 1 is next. */
+  readonly position: number;
+}
+
+function conclude(fleet: Fleet, waiting: Waiting, placement: Concluded, { now, position }: ScanContext): Effect {
   const { request, leaseId, queuedAt } = waiting;
   const { requestId } = request;
   if (placement.type === "refuse") {
-    return { type: "refused", requestId, refusal: refusal(fleet, placement.code, placement.detail, now) };
+    const refused = refusal(fleet, placement.code, placement.detail, now);
+    if (placement.code !== "queue_timeout") return { type: "refused", requestId, refusal: refused };
+    return { type: "refused", requestId, refusal: { ...refused, queue: placeInQueue(fleet, position, now) } };
   }
   const { host, decision } = placement;
   const expiresAt = now + fleet.settings.leaseDeadlineMs;
@@ -80,10 +87,13 @@ function conclude(fleet: Fleet, waiting: Waiting, placement: Concluded, { now }:
 
 function refuseOverflow(fleet: Fleet, now: number): Effect[] {
   const surplus = fleet.queue.splice(fleet.settings.queueLimit);
-  return surplus.map(({ request: { requestId } }) => ({
+  return surplus.map(({ request: { requestId } }, index) => ({
     type: "refused",
     requestId,
-    refusal: refusal(fleet, "queue_full", "as many requests wait as the queue holds", now),
+    refusal: {
+      ...refusal(fleet, "queue_full", "as many requests wait as the queue holds", now),
+      queue: placeInQueue(fleet, fleet.queue.length + index + 1, now),
+    },
   }));
 }
 

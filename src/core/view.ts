@@ -2,13 +2,22 @@
 import type { FleetView, HostView } from "../wire/fleet-view.ts";
 import { slotsOf } from "./leases.ts";
 import { statusOf } from "./liveness.ts";
-import type { Fleet, Host } from "./state.ts";
+import { placeInQueue } from "./queue.ts";
+import type { Fleet, FleetBeat, Host } from "./state.ts";
+
+const QUEUE_SHOWN = 100;
 
 /** Describes hosts, queue and leases as they are at a time. */
 export function viewFleet(fleet: Fleet, now: number): FleetView {
   return {
     hosts: [...fleet.hosts.values()].map((host) => viewHost(fleet, host, now)),
     queued: fleet.queue.length,
+    queue: fleet.queue.slice(0, QUEUE_SHOWN).map(({ request, queuedAt }, index) => ({
+      requestId: request.requestId,
+      model: request.model,
+      waitedMs: now - queuedAt + (request.waitedMs ?? 0),
+      ...placeInQueue(fleet, index + 1, now),
+    })),
     activeLeases: fleet.leases.size,
     policy: fleet.settings.policy,
   };
@@ -32,7 +41,14 @@ function viewHost(fleet: Fleet, host: Host, now: number): HostView {
     lastHeartbeatAgoMs: heard === undefined ? undefined : now - heard.heardAt,
     models: [...host.models.values()].map(withoutKey),
     running: (heard?.beat.running ?? []).map(withoutKey),
+    ...viewWork(heard?.beat),
   };
+}
+
+function viewWork(beat: FleetBeat | undefined): Pick<HostView, "loading" | "reportedLeases" | "forcedCancels"> {
+  if (beat === undefined) return { loading: [], reportedLeases: 0, forcedCancels: 0 };
+  const { loading = [], active, forcedCancels = 0 } = beat;
+  return { loading, reportedLeases: active.length, forcedCancels };
 }
 
 function withoutKey<Row extends { readonly key: string }>({ key: _key, ...row }: Row): Omit<Row, "key"> {

@@ -5,6 +5,7 @@ import { readJson, readScalar, readString } from "../wire/json-text.ts";
 import type { ScannedBody } from "../wire/json-scan.ts";
 import { parseModelName } from "../wire/model-name.ts";
 import type { ModelName } from "../wire/model-name.ts";
+import { RUNNER_OPTIONS, writeRunnerOptions } from "../wire/runner-options.ts";
 import type { Result } from "../wire/result.ts";
 import type { Endpoint } from "./endpoints.ts";
 import type { RefusalText } from "./refuse.ts";
@@ -20,9 +21,6 @@ export interface Inspected {
   readonly numPredict?: number | undefined;
   readonly promptBytes: number;
 }
-
-/** Options that make Ollama reload a model when they differ from the loaded runner's (`api.Runner`). */
-const RUNNER_OPTIONS = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict"];
 
 /** Reads a body, or says what Ollama would say to it. */
 export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, RefusalText> {
@@ -90,12 +88,12 @@ function readNeeds(body: ScannedBody): string[] {
 }
 
 function readRunner(body: ScannedBody): string {
-  const parts: string[] = [];
+  const set = new Map<string, unknown>();
   for (const option of RUNNER_OPTIONS) {
     const span = body.options.get(option);
-    if (span !== undefined) parts.push(`${option}=${JSON.stringify(readJson(body.bytes, span))}`);
+    if (span !== undefined) set.set(option, readJson(body.bytes, span));
   }
-  return parts.join(",");
+  return writeRunnerOptions(set);
 }
 
 function bad(message: string): Result<never, RefusalText> {

@@ -29,6 +29,7 @@ export const ERRORS = {
   queue_full: { status: 503, retryable: true, title: "Queue full" },
   cell_unavailable: { status: 503, retryable: true, title: "The cell is restarting or overloaded" },
   queue_timeout: { status: 504, retryable: true, title: "The wait for a slot ran out" },
+  deadline_passed: { status: 504, retryable: true, title: "The request's time is up" },
   cancelled: { status: 503, retryable: true, title: "Request cancelled" },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -1,5 +1,5 @@
 // The fleet as operators see it: hosts, their models and load, the queue. No keys, no secrets.
-import type { ModelOnDisk, RunningModel } from "./heartbeat.ts";
+import type { Loading, ModelOnDisk, RunningModel } from "./heartbeat.ts";
 
 export type HostStatus = "unheard" | "alive" | "suspect" | "dead";
 
@@ -18,11 +18,29 @@ export interface HostView {
   readonly lastHeartbeatAgoMs?: number | undefined;
   readonly models: readonly ModelOnDisk[];
   readonly running: readonly RunningModel[];
+  readonly loading: readonly Loading[];
+  /** Requests at work as the host itself said last: proof that what was cancelled has ended. */
+  readonly reportedLeases: number;
+  /** Requests of this run that Ollama stopped only when its connection was reset. */
+  readonly forcedCancels: number;
+}
+
+/** A request that waits for a slot. */
+export interface QueuedView {
+  readonly requestId: string;
+  readonly model?: string | undefined;
+  /** 1 is next. */
+  readonly position: number;
+  readonly waitedMs: number;
+  /** At the measured drain rate; absent while nothing drains. */
+  readonly expectedWaitMs?: number | undefined;
 }
 
 export interface FleetView {
   readonly hosts: readonly HostView[];
   readonly queued: number;
+  /** The head of the queue, 100 requests at most. */
+  readonly queue: readonly QueuedView[];
   readonly activeLeases: number;
   readonly policy: string;
 }

@@ -49,6 +49,16 @@ export const finishedLeaseSchema = z.object({
 });
 export type FinishedLease = z.infer<typeof finishedLeaseSchema>;
 
+/** A load that runs now: the agent's own, shared by all requests that wait for it. */
+export const loadingSchema = z.object({
+  model: z.string().max(500).describe("Canonical model key."),
+  runner: z.string().max(300).describe("Runner options of the load; empty for the model's own."),
+  elapsedMs: z.number().nonnegative(),
+  expectedMs: z.number().positive().optional().describe("How long the last load of the model took here."),
+  waiting: z.int().nonnegative().describe("Requests that wait for it."),
+});
+export type Loading = z.infer<typeof loadingSchema>;
+
 export const heartbeatSchema = z
   .object({
     runId: z.string().min(8).max(64).describe("New at every start of the agent."),
@@ -64,6 +74,12 @@ export const heartbeatSchema = z
     vramFreeBytes: z.number().nonnegative().optional(),
     active: z.array(activeLeaseSchema).max(4096).describe("Leases now running; the host is the truth about these."),
     finished: z.array(finishedLeaseSchema).max(4096).describe("Requests ended since the last acknowledged heartbeat."),
+    loading: z.array(loadingSchema).max(64).optional().describe("Loads that run now."),
+    forcedCancels: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe("Requests of this run whose end Ollama did not heed until its connection was reset."),
   })
   .describe("What an agent reports.");
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
@@ -76,10 +92,23 @@ export const orderSchema = z.discriminatedUnion("type", [
 ]);
 export type Order = z.infer<typeof orderSchema>;
 
+/** How long an agent waits for what; one place sets it for all hosts. */
+export const limitsSchema = z.object({
+  keepAliveMs: z.int().positive().describe("A byte at least this often on the leg."),
+  stallMs: z.int().positive().describe("Longest silence of Ollama inside an answer; twice that with tools or format."),
+  abandonLoadsAfterMs: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("When a load nobody waits for is given up; absent: never."),
+});
+export type Limits = z.infer<typeof limitsSchema>;
+
 export const heartbeatAnswerSchema = z.object({
   intervalMs: z.int().positive().describe("When to send the next heartbeat."),
   edgeTimeMs: z.number().describe("The edge's clock, epoch ms; agents judge times of tokens by it."),
   resync: z.boolean().describe("True when the cell lost its memory and wants a full report at once."),
   orders: z.array(orderSchema),
+  limits: limitsSchema.optional(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;

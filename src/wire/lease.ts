@@ -33,6 +33,8 @@ export interface LeaseRequest {
   readonly prefix: readonly number[];
   /** Epoch ms after which nobody wants the answer; the queue never holds the request beyond it. */
   readonly deadlineAt?: number | undefined;
+  /** Time that earlier attempts of the request have waited for a slot, ms: QUEUE_TIMEOUT counts over all of them. */
+  readonly waitedMs?: number | undefined;
   readonly pinnedHost?: string | undefined;
   /** Hosts that already failed this request. */
   readonly exclude: readonly string[];
@@ -76,6 +78,15 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly retryAfterSeconds?: number | undefined;
+  /** Where the request stood when it was refused; absent where it did not wait for a slot. */
+  readonly queue?: QueuePlace | undefined;
+}
+
+export interface QueuePlace {
+  /** 1 is next. */
+  readonly position: number;
+  /** Until its turn, at the measured drain rate; absent while nothing drains. */
+  readonly expectedWaitMs?: number | undefined;
 }
 
 export type AcquireAnswer =

@@ -21,5 +21,16 @@ export const legHeadSchema = z.object({
     .max(200)
     .optional()
     .describe("Set when the agent, not Ollama, is the author: the attempt failed."),
+  code: z.enum(["deadline"]).optional().describe("The failure, where the edge must tell it from others."),
+  error: z
+    .string()
+    .max(8_000)
+    .optional()
+    .describe("Ollama's own error about a load; the edge gives it the shape of the API that was called."),
+  "hive-status": z.string().max(200).optional().describe("What the request waited for, e.g. loaded in 12.3 s."),
 });
 export type LegHead = z.infer<typeof legHeadSchema>;
+
+/** A line that may come before the head line: what the request waits for at this moment. */
+export const legStatusSchema = z.object({ "hive-status": z.string().max(200) });
+export type LegStatus = z.infer<typeof legStatusSchema>;

@@ -5,6 +5,7 @@ import { sizeSetting } from "./size.ts";
 
 const whole = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "expected a whole number").transform(Number).pipe(z.int().min(min).max(max));
+const positive = durationSetting.refine((durationMs) => durationMs > 0, "expected more than nothing");
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const list = z.string().transform((text) =>
   text
@@ -24,6 +25,16 @@ export const settingsSchema = z.object({
   QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
   QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
   HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),
+  REQUEST_LIMIT: positive.prefault("30m").describe("Most time a request may take, from its arrival to its last byte."),
+  EARLY_COMMIT: durationSetting.prefault("240s").describe("When an answer that has not begun is committed with 200."),
+  KEEP_ALIVE: positive.prefault("15s").describe("A byte at least this often on the way from an agent."),
+  STALL_LIMIT: positive.prefault("60s").describe("Longest silence inside an answer; twice that with tools or format."),
+  ABANDON_LOADS: z
+    .literal("never")
+    .transform(() => undefined)
+    .or(durationSetting)
+    .prefault("never")
+    .describe("How long after the last who waited has left a load is given up; or never."),
   MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
   HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
   ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),

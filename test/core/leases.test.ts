@@ -233,3 +233,19 @@ describe("cancelling", () => {
     expect(new FleetDriver().send({ type: "cancel", requestId: "1" })).toEqual([]);
   });
 });
+
+describe("a cancelled lease", () => {
+  it("is ordered to stop again for as long as its host lists it", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { slots: 1 });
+    driver.acquire("1");
+    driver.beat("a", { slots: 1, active: active("L-1") });
+    const stop = { type: "order", hostId: "a", order: { type: "cancel", leaseId: "L-1" } };
+    expect(driver.send({ type: "cancel", requestId: "1" })).toEqual([stop]);
+    driver.at(999);
+    expect(driver.beat("a", { slots: 1, active: active("L-1") })).not.toContainEqual(stop);
+    driver.at(1_000);
+    expect(driver.beat("a", { slots: 1, active: active("L-1") })).toContainEqual(stop);
+    expect(driver.beat("a", { slots: 1 })).not.toContainEqual(stop);
+  });
+});

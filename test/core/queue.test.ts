@@ -150,3 +150,34 @@ describe("Retry-After", () => {
     });
   });
 });
+
+describe("a refusal", () => {
+  it("tells a request whose wait ran out where it stood and how long its turn would have taken", () => {
+    const driver = busy({ queueTimeoutMs: 10_000, queueLimit: 9 });
+    driver.at(9_000);
+    for (const id of ["a", "b", "c"]) driver.acquire(id);
+    driver.settle("0");
+    driver.at(10_000);
+    driver.settle("a");
+    driver.acquire("d");
+    const refused = driver.at(19_000).flatMap((effect) => (effect.type === "refused" ? [effect.refusal] : []));
+    // Two leases ended in 19 s: one each 9.5 s.
+    expect(refused[0]).toMatchObject({ code: "queue_timeout", queue: { position: 1, expectedWaitMs: 9_500 } });
+    expect(refused).toHaveLength(1);
+  });
+
+  it("tells a request that finds the queue full which place it would have had, and no time while nothing drains", () => {
+    const driver = busy({ queueLimit: 2 });
+    for (const id of ["1", "2"]) driver.acquire(id);
+    expect(refusalIn(driver.acquire("3")).queue).toEqual({ position: 3 });
+  });
+
+  it("counts the wait of earlier attempts", () => {
+    const driver = busy({ queueTimeoutMs: 2_000 });
+    driver.acquire("1", { attempt: 2, waitedMs: 1_500 });
+    expect(nextWakeAt(driver.fleet)).toBe(T0 + 500);
+    expect(ends(driver.at(500))).toEqual({ 1: "queue_timeout" });
+    driver.acquire("2", { attempt: 2, waitedMs: 9_000 });
+    expect(nextWakeAt(driver.fleet)).toBe(driver.now + 1);
+  });
+});
