@@ -69,6 +69,8 @@ export interface ModelKind {
   /** At f16, over all layers. */
   readonly kvBytesPerToken: number;
   readonly maxContext: number;
+  /** Ollama serves embedding models, and some families, one request at a time whatever OLLAMA_NUM_PARALLEL says. */
+  readonly serial?: boolean | undefined;
 }
 
 /** The model all rates were measured with. */
@@ -78,6 +80,7 @@ const KIB = 1024;
 
 /** Q4_K_M weights of the usual sizes; KV bytes from layers × KV heads × head size of each family. */
 export const MODEL_KINDS = {
+  "nomic-embed-text": { ...model("nomic-embed-text", 0.137, 0.27, 36), serial: true },
   "llama3.2:3b": model("llama3.2:3b", 3.2, 2.0, 112),
   "mistral:7b": model("mistral:7b", 7.2, 4.4, 128),
   "llama3:8b": model("llama3:8b", 8, 4.9, 128),

@@ -1,9 +1,10 @@
-// A simulated host as the fleet sees it: its registration, its heartbeats, the leases it runs.
+// A simulated host as the fleet sees it: its registration, its heartbeats, the requests it runs.
 import type { FleetBeat } from "../../core/fleet.ts";
 import type { FinishedLease } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
 import { SimulatedHost } from "./host-model.ts";
-import type { Client, HostRequest, HostSpec, Served } from "./host-model.ts";
+import type { Call, Client, HostRequest, HostSpec, Served } from "./host-spec.ts";
+import type { Rules } from "./router.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** In a simulation models have their names as keys and digests, and nobody signs anything. */
@@ -12,6 +13,9 @@ const NO_KEY = "A".repeat(43);
 /** The agent's part: knows which lease is which request, and reports. */
 export class FleetHost {
   readonly host: SimulatedHost;
+  up = true;
+  /** How often it has started. */
+  lives = 1;
   readonly #time: VirtualTime;
   readonly #active = new Map<string, { model: string; startedAt: number }>();
   #finished: FinishedLease[] = [];
@@ -41,9 +45,10 @@ export class FleetHost {
   }
 
   /** Runs a request under a lease. */
-  run(leaseId: string, request: HostRequest, client: Required<Pick<Client, "served" | "refused">>): void {
+  run(leaseId: string, request: HostRequest, client: Required<Client>): Call {
     this.#active.set(leaseId, { model: request.model, startedAt: this.#time.now });
-    this.host.submit(request, {
+    const call = this.host.submit(request, {
+      firstToken: (now) => client.firstToken(now),
       served: (result) => {
         this.#active.delete(leaseId);
         this.#finished.push(finishedLease(leaseId, request.model, result));
@@ -53,7 +58,37 @@ export class FleetHost {
         this.#active.delete(leaseId);
         client.refused(status);
       },
+      failed: () => {
+        this.#active.delete(leaseId);
+        client.failed();
+      },
     });
+    return {
+      cancel: () => {
+        this.#active.delete(leaseId);
+        call.cancel();
+      },
+    };
+  }
+
+  /** Loads a model for nobody in particular (an empty prompt). */
+  load(model: string, { numCtx, keepAliveMs }: Pick<Rules, "numCtx" | "keepAliveMs">): void {
+    const prompt = { tokens: 1, blocks: [], blockTokens: 1 };
+    this.host.submit({ model, prompt, outputTokens: 1, numCtx, keepAliveMs }, {});
+  }
+
+  /** Dies: what it runs fails, and nothing is heard of it. */
+  crash(): void {
+    this.up = false;
+    this.#finished = [];
+    this.host.crash();
+  }
+
+  /** Comes back as another run of its agent. */
+  restart(): void {
+    this.up = true;
+    this.lives += 1;
+    this.#sequence = 0;
   }
 
   /** Writes the next heartbeat. */
@@ -63,14 +98,15 @@ export class FleetHost {
     this.#finished = [];
     this.#sequence += 1;
     return {
-      runId: `run-of-${this.id}`,
+      runId: `run-${this.lives}-of-${this.id}`,
       sequence: this.#sequence,
       agentVersion: "0",
-      ollamaVersion: "0.33.0",
+      ollamaVersion: spec.hostCacheBytes === 0 ? "0.29.0" : "0.33.0",
       backend: "up",
-      models: spec.models.map(({ name, weightBytes, maxContext }) => {
+      models: spec.models.map(({ name, weightBytes, maxContext, serial }) => {
         const base = { key: name, name, digest: name, sizeBytes: weightBytes, contextLength: maxContext };
-        return { ...base, modifiedAt: "2026-01-01T00:00:00Z", capabilities: ["completion"] };
+        const capabilities = [serial === true ? "embedding" : "completion"];
+        return { ...base, modifiedAt: "2026-01-01T00:00:00Z", capabilities };
       }),
       running: loadedModels.map(({ model, numCtx, sizeBytes, sizeVramBytes }) => {
         const base = { key: model, name: model, digest: model, contextLength: numCtx };

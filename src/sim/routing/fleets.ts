@@ -1,7 +1,7 @@
 // The fleets of the benchmark, by name.
 import { HOST_KINDS } from "./calibration.ts";
 import type { HostKindName, ModelKind } from "./calibration.ts";
-import type { HostSpec } from "./host-model.ts";
+import type { HostSpec } from "./host-spec.ts";
 
 export const FLEETS = {
   hetero9: ["h100", "rtx4090", "rtx3090", "rtx3090", "a6000", "rtx4080", "rtx3060", "m2Ultra", "m1Max"],

@@ -2,13 +2,21 @@
 
 /** What became of one request, as its client saw it. */
 export interface Observation {
+  readonly id: string;
+  /** When its client asked. */
+  readonly at: number;
   readonly tenant: string;
+  readonly model: string;
   readonly hostId: string;
   readonly ttftMs: number;
   readonly completionMs: number;
+  /** Until the router sent it to a host. */
   readonly queuedMs: number;
+  /** Waiting for the model inside the host. */
+  readonly loadMs: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  readonly outputTokens: number;
   /** Uncached prompt and answer at the speed of the reference host, so that fast hosts cost no less. */
   readonly gpuSeconds: number;
 }
@@ -24,6 +32,10 @@ export interface Metrics {
   readonly served: number;
   /** Requests refused, by code. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Answers that broke off after their first token. */
+  readonly broken: number;
+  /** Clients that gave up. */
+  readonly left: number;
   /** Requests without an end when the simulation stopped. */
   readonly unfinished: number;
   readonly ttftMs: Spread;
@@ -54,7 +66,7 @@ export function jainIndex(shares: readonly number[]): number {
 /** Sums up all observations of a run. */
 export function measure(
   observations: readonly Observation[],
-  rest: Pick<Metrics, "refused" | "unfinished" | "loadsPerHour">,
+  rest: Pick<Metrics, "refused" | "broken" | "left" | "unfinished" | "loadsPerHour">,
 ): Metrics {
   const perTenant = new Map<string, number>();
   const servedByHost: Record<string, number> = {};

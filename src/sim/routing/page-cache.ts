@@ -11,6 +11,11 @@ export class PageCache {
     this.#limitBytes = limitBytes;
   }
 
+  /** Whether a model's weights are there. */
+  has({ name }: ModelKind): boolean {
+    return this.#sizes.has(name);
+  }
+
   /** Reads a model; true if its weights were there already. */
   read({ name, weightBytes }: ModelKind): boolean {
     const cached = this.#sizes.delete(name);

@@ -88,6 +88,12 @@ export class PromptCache {
     return this.#saved.length;
   }
 
+  /** Lists what slots and saved states hold. */
+  held(): Prompt[] {
+    const inSlots = this.#slots.flatMap(({ state }) => (state === undefined ? [] : [state]));
+    return [...inSlots, ...this.#saved].map(({ prompt }) => prompt);
+  }
+
   #chooseSlot(prompt: Prompt): { slot: Slot; similar: boolean } | undefined {
     const idle = this.#slots.filter(({ busy }) => !busy);
     let best: Slot | undefined;

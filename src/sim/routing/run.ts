@@ -1,194 +1,254 @@
-// A run: virtual time around the fleet that also decides in production, with simulated hosts and clients.
-import { createFleet, nextWakeAt, step } from "../../core/fleet.ts";
-import type { Effect, Fleet, FleetEvent } from "../../core/fleet.ts";
-import type { Grant, LeaseRequest } from "../../wire/lease.ts";
-import type { PolicyName } from "../../wire/settings.ts";
-import { decodeRate, decodeWork, HOST_KINDS, prefillRate, prefillWork } from "./calibration.ts";
+// A run: virtual time, simulated hosts and clients, around whatever decides where requests go.
+import { HOST_KINDS } from "./calibration.ts";
 import type { ModelKind } from "./calibration.ts";
+import { gpuSeconds } from "./cost.ts";
 import { FleetHost } from "./fleet-host.ts";
-import type { HostSpec, Served } from "./host-model.ts";
+import type { Call, HostSpec, Served } from "./host-spec.ts";
 import { measure } from "./metrics.ts";
 import type { Metrics, Observation } from "./metrics.ts";
 import { forkRandom } from "./random.ts";
-import type { Random } from "./random.ts";
+import type { Ending, MakeRouter, Routed, Router, Rules } from "./router.ts";
 import type { Workload, WorkItem } from "./traces.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import type { Timer } from "./virtual-time.ts";
 
-export interface SimulationSpec {
+export interface SimulationSpec extends Partial<Rules> {
   readonly workload: Workload;
   readonly fleet: readonly HostSpec[];
-  readonly policy: PolicyName;
+  readonly router: MakeRouter;
   readonly seed: number;
-  readonly queueTimeoutMs?: number | undefined;
-  readonly queueLimit?: number | undefined;
-  /** Sent with every request; each host's default unless given. */
-  readonly numCtx?: number | undefined;
-  /** Sent with every request; Ollama's five minutes unless given. */
-  readonly keepAliveMs?: number | undefined;
+  /** Estimates of prompts are off by up to this part, either way. */
+  readonly tokenNoise?: number | undefined;
+  readonly faults?: readonly Fault[] | undefined;
+  /** Requests that reach hosts past the router. */
+  readonly foreign?: readonly ForeignRequest[] | undefined;
 }
 
-const HEARTBEAT_MS = 5_000;
+/** A host whose first fault is a start joins then, and is down before. */
+export interface Fault {
+  readonly at: number;
+  readonly hostId: string;
+  readonly type: "crash" | "start";
+}
+
+export interface ForeignRequest {
+  readonly hostId: string;
+  readonly item: WorkItem;
+}
+
+export interface Result {
+  readonly metrics: Metrics;
+  /** One per request served, in order of their ends. */
+  readonly observations: readonly Observation[];
+}
+
 /** No client of a benchmark gives up: waiting shows in the times, not in refusals. */
 const QUEUE_TIMEOUT_MS = 3_600_000;
 const QUEUE_LIMIT = 100_000;
-/** Attempts of a request that hosts refuse. */
+/** Attempts of a request that hosts refuse or drop before its first token. */
 const MAX_ATTEMPTS = 3;
 /** How long after the last arrival a run goes on for requests without an end. */
 const PATIENCE_MS = 2 * 3_600_000;
-/** Estimate of the bytes of text in a token. */
-const BYTES_PER_TOKEN = 4;
-const REFERENCE = HOST_KINDS.rtx3090;
+/** A host that is gone accepts nothing: the edge's TIMEOUT. */
+const CONNECT_TIMEOUT_MS = 500;
 
-/** Runs a workload against a fleet under a policy; the same arguments give the same result. */
+/** Runs a workload against a fleet under a router; the same arguments give the same result. */
 export function simulate(spec: SimulationSpec): Metrics {
+  return observe(spec).metrics;
+}
+
+/** Runs as `simulate` does and keeps what became of each request. */
+export function observe(spec: SimulationSpec): Result {
   return new Simulation(spec).run();
 }
 
+/** A request that has not ended. */
+interface Open {
+  readonly routed: Routed;
+  readonly sentAt?: number | undefined;
+  readonly hostId?: string | undefined;
+  readonly call?: Call | undefined;
+  firstTokenAt?: number | undefined;
+}
+
 class Simulation {
+  readonly time = new VirtualTime();
+  readonly seed: number;
+  readonly rules: Rules;
+  readonly hosts: ReadonlyMap<string, FleetHost>;
   readonly #spec: SimulationSpec;
-  readonly #time = new VirtualTime();
-  readonly #random: Random;
-  readonly #fleet: Fleet;
-  readonly #hosts: ReadonlyMap<string, FleetHost>;
+  readonly #router: Router;
   readonly #models: ReadonlyMap<string, ModelKind>;
-  readonly #open = new Map<string, WorkItem>();
+  readonly #open = new Map<string, Open>();
+  readonly #patience = new Map<string, Timer>();
   readonly #observations: Observation[] = [];
   readonly #refused: Record<string, number> = {};
-  #leases = 0;
-  #wake: Timer | undefined;
+  readonly #lost = { broken: 0, left: 0 };
+  #sent = 0;
 
   constructor(spec: SimulationSpec) {
     this.#spec = spec;
-    this.#random = forkRandom(spec.seed, "policy");
-    this.#hosts = new Map(spec.fleet.map((host) => [host.id, new FleetHost(host, this.#time)]));
-    this.#models = new Map(spec.fleet.flatMap(({ models }) => models.map((model) => [model.name, model])));
-    const settings = {
-      maxInstances: spec.fleet.length,
+    this.seed = spec.seed;
+    this.rules = {
+      numCtx: spec.numCtx,
+      keepAliveMs: spec.keepAliveMs,
       queueTimeoutMs: spec.queueTimeoutMs ?? QUEUE_TIMEOUT_MS,
       queueLimit: spec.queueLimit ?? QUEUE_LIMIT,
-      heartbeatIntervalMs: HEARTBEAT_MS,
-      policy: spec.policy,
+      heartbeatDelayMs: spec.heartbeatDelayMs ?? 0,
     };
-    this.#fleet = createFleet(settings, this.#time.now);
+    this.hosts = new Map(spec.fleet.map((host) => [host.id, new FleetHost(host, this.time)]));
+    this.#models = new Map(spec.fleet.flatMap(({ models }) => models.map((model) => [model.name, model])));
+    this.#router = spec.router(this);
   }
 
-  run(): Metrics {
-    for (const host of this.#hosts.values()) {
-      this.#step({ type: "host-registered", registration: host.register() });
-      this.#heartbeat(host);
-    }
-    for (const [index, item] of this.#spec.workload.entries()) {
-      const requestId = `request-${index}`;
-      this.#open.set(requestId, item);
-      this.#time.at(item.at, () => this.#acquire(requestId, item, { attempt: 1, exclude: [] }));
-    }
+  run(): Result {
+    this.#scheduleFaults();
+    this.#router.start();
+    this.#scheduleClients();
+    for (const { hostId, item } of this.#spec.foreign ?? []) this.time.at(item.at, () => this.#foreign(hostId, item));
     const lastAt = this.#spec.workload.at(-1)?.at ?? 0;
-    while (this.#open.size > 0 && this.#time.runNext(lastAt + PATIENCE_MS));
-    const loads = [...this.#hosts.values()].reduce((sum, { host }) => sum + host.loads, 0);
-    return measure(this.#observations, {
+    while (this.#open.size > 0 && this.time.runNext(lastAt + PATIENCE_MS));
+    const loads = [...this.hosts.values()].reduce((sum, { host }) => sum + host.loads, 0);
+    const metrics = measure(this.#observations, {
       refused: this.#refused,
+      ...this.#lost,
       unfinished: this.#open.size,
-      loadsPerHour: (loads * 3_600_000) / Math.max(1, this.#time.now),
+      loadsPerHour: (loads * 3_600_000) / Math.max(1, this.time.now),
     });
+    return { metrics, observations: this.#observations };
   }
 
-  #heartbeat(host: FleetHost): void {
-    this.#step({ type: "heartbeat", hostId: host.id, beat: host.beat() });
-    this.#time.after(HEARTBEAT_MS, () => this.#heartbeat(host));
-  }
-
-  #acquire(requestId: string, item: WorkItem, again: Pick<LeaseRequest, "attempt" | "exclude">): void {
-    this.#leases += 1;
-    const request: LeaseRequest = {
-      requestId,
-      principal: { tokenId: item.tenant, tenant: item.tenant, priority: "normal", pool: "*" },
-      model: item.model,
-      needs: [],
-      kind: "chat",
-      streaming: true,
-      runner: this.#spec.numCtx === undefined ? "" : `num_ctx=${this.#spec.numCtx}`,
-      numCtx: this.#spec.numCtx,
-      promptBytes: item.prompt.tokens * BYTES_PER_TOKEN,
-      prefix: item.prompt.blocks,
-      ...again,
-    };
-    this.#step({ type: "acquire", request, leaseId: `lease-${this.#leases}` });
-  }
-
-  #step(event: FleetEvent): void {
-    const effects = step(this.#fleet, event, { now: this.#time.now, random: this.#random });
-    for (const effect of effects) this.#carryOut(effect);
-    this.#wake?.cancel();
-    const wakeAt = nextWakeAt(this.#fleet);
-    if (wakeAt !== undefined) this.#wake = this.#time.at(wakeAt, () => this.#step({ type: "tick" }));
-  }
-
-  #carryOut(effect: Effect): void {
-    switch (effect.type) {
-      case "granted":
-        return this.#start(effect.requestId, effect.grant);
-      case "refused":
-        return this.#refuse(effect.requestId, effect.refusal.code);
-      case "order":
-        if (effect.order.type !== "unload")
-          throw new Error(`simulated hosts do not take the order ${effect.order.type}`);
-        return this.#hosts.get(effect.hostId)?.host.unload(effect.order.model);
-      case "heartbeat-accepted":
-        return;
-      case "heartbeat-refused":
-        throw new Error(`the fleet refused a heartbeat: ${effect.code}`);
+  /** Hands a request to a host, at an instant of its own, for the router is not done yet. */
+  send(routed: Routed, hostId: string): void {
+    const before = this.#open.get(routed.id);
+    const host = this.hosts.get(hostId);
+    if (before === undefined || host === undefined) throw new Error(`${routed.id} was sent to ${hostId}`);
+    this.#sent += 1;
+    const leaseId = `sent-${this.#sent}`;
+    const open: Open = { routed, hostId, sentAt: this.time.now };
+    this.#open.set(routed.id, open);
+    if (!host.up) {
+      this.time.after(CONNECT_TIMEOUT_MS, () => this.#ended(open, { type: "failed" }));
+      return;
     }
-  }
-
-  #start(requestId: string, grant: Grant): void {
-    const { leaseId, hostId, attempt } = grant;
-    const item = this.#open.get(requestId);
-    const host = this.#hosts.get(hostId);
-    if (item === undefined || host === undefined) throw new Error(`a lease for ${requestId} on ${hostId}`);
-    const { numCtx, keepAliveMs } = this.#spec;
-    const { model, prompt, outputTokens } = item;
-    host.run(
+    const { model, prompt, outputTokens } = routed.item;
+    const { numCtx, keepAliveMs } = this.rules;
+    const later = (ending: Ending): void => {
+      this.time.after(0, () => this.#ended(open, ending));
+    };
+    const call = host.run(
       leaseId,
       { model, prompt, outputTokens, numCtx, keepAliveMs },
       {
-        served: (result) => {
-          this.#observe(item, grant, result);
-          this.#open.delete(requestId);
-          this.#step({ type: "settle", leaseId, outcome: { type: "served" } });
+        firstToken: (now) => {
+          open.firstTokenAt = now;
+          this.#router.firstToken?.(routed, hostId);
         },
-        // At an instant of its own, for the step that granted the lease is not over yet.
-        refused: (status) => {
-          this.#time.after(0, () => {
-            const reason = `status ${status}`;
-            this.#step({ type: "settle", leaseId, outcome: { type: "host-refused", reason } });
-            if (attempt >= MAX_ATTEMPTS) return this.#refuse(requestId, "host-refused");
-            this.#acquire(requestId, item, { attempt: attempt + 1, exclude: [hostId] });
-          });
-        },
+        served: (served) => this.#ended(open, { type: "served", served }),
+        refused: (status) => later({ type: "refused", status }),
+        failed: () => later({ type: "failed" }),
       },
     );
+    Object.assign(open, { call });
   }
 
-  #refuse(requestId: string, code: string): void {
-    this.#open.delete(requestId);
+  refuse(routed: Routed, code: string): void {
+    this.#close(routed.id);
     this.#refused[code] = (this.#refused[code] ?? 0) + 1;
   }
 
-  #observe(item: WorkItem, { hostId, queuedMs }: Grant, served: Served): void {
+  #scheduleFaults(): void {
+    const faults = this.#spec.faults ?? [];
+    for (const host of this.hosts.values()) {
+      const first = faults.find(({ hostId }) => hostId === host.id);
+      if (first?.type === "start") host.crash();
+    }
+    for (const { at, hostId, type } of faults) {
+      const host = this.hosts.get(hostId);
+      if (host === undefined) throw new Error(`no host ${hostId}`);
+      this.time.at(at, () => {
+        if (type === "crash") return host.crash();
+        host.restart();
+        this.#router.joined?.(hostId);
+      });
+    }
+  }
+
+  #scheduleClients(): void {
+    const random = forkRandom(this.seed, "token noise");
+    const { tokenNoise = 0, workload } = this.#spec;
+    for (const [index, item] of workload.entries()) {
+      const id = `request-${index}`;
+      const estimatedTokens = item.prompt.tokens * (1 + tokenNoise * (2 * random() - 1));
+      const routed: Routed = { id, item, attempt: 1, exclude: [], estimatedTokens };
+      this.#open.set(id, { routed });
+      this.time.at(item.at, () => this.#router.arrived(routed));
+      const { patienceMs } = item;
+      if (patienceMs !== undefined)
+        this.#patience.set(
+          id,
+          this.time.at(item.at + patienceMs, () => this.#leave(id)),
+        );
+    }
+  }
+
+  #foreign(hostId: string, { model, prompt, outputTokens }: WorkItem): void {
+    const host = this.hosts.get(hostId);
+    if (host?.up === true) host.host.submit({ model, prompt, outputTokens, ...this.rules }, {});
+  }
+
+  #leave(id: string): void {
+    const open = this.#open.get(id);
+    if (open === undefined) return;
+    this.#close(id);
+    this.#lost.left += 1;
+    open.call?.cancel();
+    if (open.hostId === undefined) this.#router.left(open.routed);
+    else this.#router.ended(open.routed, open.hostId, { type: "left" });
+  }
+
+  #close(id: string): void {
+    this.#open.delete(id);
+    this.#patience.get(id)?.cancel();
+  }
+
+  #ended(open: Open, ending: Ending): void {
+    const { routed, hostId } = open;
+    if (hostId === undefined || this.#open.get(routed.id) !== open) return;
+    const retry = (ending.type === "failed" || ending.type === "refused") && open.firstTokenAt === undefined;
+    if (retry && routed.attempt < MAX_ATTEMPTS) return this.#retry(open, hostId, ending);
+    this.#close(routed.id);
+    if (ending.type === "served") this.#observe(open, hostId, ending.served);
+    else if (retry) this.#refused["attempts_failed"] = (this.#refused["attempts_failed"] ?? 0) + 1;
+    else this.#lost.broken += 1;
+    this.#router.ended(routed, hostId, ending);
+  }
+
+  #retry({ routed }: Open, hostId: string, ending: Ending): void {
+    const again = { ...routed, attempt: routed.attempt + 1, exclude: [...routed.exclude, hostId] };
+    this.#open.set(routed.id, { routed: again });
+    this.#router.ended(routed, hostId, ending);
+    this.#router.arrived(again);
+  }
+
+  #observe({ routed: { item, id }, sentAt = 0 }: Open, hostId: string, served: Served): void {
     const { promptTokens, cachedTokens, outputTokens, firstTokenAt, finishedAt } = served;
     const model = this.#models.get(item.model);
     if (model === undefined) throw new Error(`no host has ${item.model}`);
-    const readSeconds = prefillWork(promptTokens - cachedTokens, cachedTokens) / prefillRate(REFERENCE, model);
     this.#observations.push({
+      id,
+      at: item.at,
       tenant: item.tenant,
+      model: item.model,
       hostId,
       ttftMs: firstTokenAt - item.at,
       completionMs: finishedAt - item.at,
-      queuedMs,
+      queuedMs: sentAt - item.at,
+      loadMs: served.loadMs,
       promptTokens,
       cachedTokens,
-      gpuSeconds: readSeconds + decodeWork(outputTokens, promptTokens) / decodeRate(REFERENCE, model),
+      outputTokens,
+      gpuSeconds: gpuSeconds(HOST_KINDS.rtx3090, model, served),
     });
   }
 }

@@ -60,6 +60,11 @@ export class Runner {
     this.#decodePerMs = decodeRate(spec.host, spec.model) / spec.slowdown / 1000;
   }
 
+  /** The prompts it holds in slots and in host memory. */
+  held(): Prompt[] {
+    return this.#cache.held();
+  }
+
   /** Whether nothing runs or waits here. */
   get idle(): boolean {
     return this.#tasks.length === 0 && this.#waiting.length === 0;
@@ -76,6 +81,20 @@ export class Runner {
   /** Takes a job: into a slot if one is free, else to the end of the queue, however long. */
   submit(job: Job, now: number): void {
     this.#waiting.push(job);
+    this.#admit(now);
+  }
+
+  /** Gives up a job: at once where it waits, and in a slot its prompt stays for the next. */
+  cancel(job: Job, now: number): void {
+    const waiting = this.#waiting.indexOf(job);
+    if (waiting !== -1) {
+      this.#waiting.splice(waiting, 1);
+      return;
+    }
+    const task = this.#tasks.find((other) => other.job === job);
+    if (task === undefined) return;
+    this.#tasks = this.#tasks.filter((other) => other !== task);
+    this.#cache.release(task.slot, job.prompt, 0, now);
     this.#admit(now);
   }
 

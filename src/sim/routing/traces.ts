@@ -13,6 +13,10 @@ export interface WorkItem {
   readonly model: string;
   readonly prompt: Prompt;
   readonly outputTokens: number;
+  /** A chat unless given. */
+  readonly kind?: "chat" | "embed" | undefined;
+  /** How long after asking the client gives up; never unless given. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** In order of arrival. */

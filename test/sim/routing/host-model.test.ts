@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { HOST_KINDS, loadMs, MODEL_KINDS, prefillWork } from "../../../src/sim/routing/calibration.ts";
 import { SimulatedHost } from "../../../src/sim/routing/host-model.ts";
-import type { HostRequest, HostSpec, Served } from "../../../src/sim/routing/host-model.ts";
+import type { HostRequest, HostSpec, Served } from "../../../src/sim/routing/host-spec.ts";
 import { VirtualTime } from "../../../src/sim/routing/virtual-time.ts";
 
 const SMALL = MODEL_KINDS["llama3.2:3b"];

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { HOST_KINDS, MODEL_KINDS } from "../../../src/sim/routing/calibration.ts";
 import type { HostKindName } from "../../../src/sim/routing/calibration.ts";
-import type { HostSpec } from "../../../src/sim/routing/host-model.ts";
+import type { HostSpec } from "../../../src/sim/routing/host-spec.ts";
+import { hive } from "../../../src/sim/routing/hive-router.ts";
 import { simulate } from "../../../src/sim/routing/run.ts";
 import { generateWorkload, TOOL_AGENT } from "../../../src/sim/routing/workload.ts";
 import type { WorkloadSpec } from "../../../src/sim/routing/workload.ts";
@@ -32,15 +33,15 @@ const BASE = { fleet: fleetOf(["rtx3090", "rtx3090"]), seed: 1, numCtx: 8_192 } 
 describe("a run", () => {
   it.each(POLICY_NAMES)("serves every request once under %s, and the same way for the same seed", (policy) => {
     const workload = chat();
-    const result = simulate({ ...BASE, workload, policy });
+    const result = simulate({ ...BASE, workload, router: hive(policy) });
     expect(result.served).toBe(workload.length);
     expect([result.unfinished, result.refused]).toEqual([0, {}]);
-    expect(simulate({ ...BASE, workload, policy })).toEqual(result);
+    expect(simulate({ ...BASE, workload, router: hive(policy) })).toEqual(result);
   });
 
   it("gives another result for another seed where the policy is left to chance", () => {
     const workload = chat();
-    const [one, two] = [1, 2].map((seed) => simulate({ ...BASE, workload, policy: "random", seed }));
+    const [one, two] = [1, 2].map((seed) => simulate({ ...BASE, workload, router: hive("random"), seed }));
     expect(one).not.toEqual(two);
   });
 
@@ -49,7 +50,7 @@ describe("a run", () => {
     const [template] = chat();
     if (template === undefined) throw new Error("no request");
     const lone = { ...template, at: 0, prompt, outputTokens: 101 };
-    const { ttftMs, completionMs } = simulate({ ...BASE, workload: [lone], policy: "round_robin" });
+    const { ttftMs, completionMs } = simulate({ ...BASE, workload: [lone], router: hive("round_robin") });
     expect(ttftMs.mean).toBeCloseTo(800 + 4.9e9 / 2.5e6 + (512 + 512 ** 2 / 32_768) / 3.865, 3);
     expect(completionMs.mean - ttftMs.mean).toBeGreaterThan(100 / 0.112);
   });
@@ -58,14 +59,14 @@ describe("a run", () => {
     const workload = chat({ requestsPerSecond: 2 });
     const [one, two] = [["rtx3090"], ["rtx3090", "rtx3090"]].map((kinds) => {
       const fleet = kinds.map((_, index) => ({ ...fleetOf(["rtx3090"])[0], id: `host-${index}` }) as HostSpec);
-      return simulate({ ...BASE, fleet, workload, policy: "least_connections" }).completionMs.mean;
+      return simulate({ ...BASE, fleet, workload, router: hive("least_connections") }).completionMs.mean;
     });
     expect(two ?? 0).toBeLessThan((one ?? 0) * 0.7);
   });
 
   it("keeps requests in the router's queue and never in a host's", () => {
     const workload = chat({ requestsPerSecond: 20, durationMs: 10_000 });
-    const { queuedMs, ttftMs, served } = simulate({ ...BASE, workload, policy: "least_connections" });
+    const { queuedMs, ttftMs, served } = simulate({ ...BASE, workload, router: hive("least_connections") });
     expect(served).toBe(workload.length);
     expect(queuedMs.p95).toBeGreaterThan(5_000);
     expect(ttftMs.p95 - queuedMs.p95).toBeLessThan(5_000);
@@ -73,31 +74,31 @@ describe("a run", () => {
 
   it("refuses by code when the queue's time runs out", () => {
     const workload = chat({ requestsPerSecond: 20, durationMs: 10_000 });
-    const result = simulate({ ...BASE, workload, policy: "least_connections", queueTimeoutMs: 5_000 });
+    const result = simulate({ ...BASE, workload, router: hive("least_connections"), queueTimeoutMs: 5_000 });
     expect(result.refused["queue_timeout"]).toBeGreaterThan(0);
     expect(result.served + (result.refused["queue_timeout"] ?? 0)).toBe(workload.length);
   });
 
   it("finds shared heads in the hosts' caches", () => {
     const workload = chat({ prompts: TOOL_AGENT });
-    const { hitPercent } = simulate({ ...BASE, workload, policy: "least_connections" });
+    const { hitPercent } = simulate({ ...BASE, workload, router: hive("least_connections") });
     expect(hitPercent).toBeGreaterThan(50);
-    expect(simulate({ ...BASE, workload: chat(), policy: "least_connections" }).hitPercent).toBe(0);
+    expect(simulate({ ...BASE, workload: chat(), router: hive("least_connections") }).hitPercent).toBe(0);
   });
 
   it("counts the loads of models that do not fit together", () => {
     const models = [MODEL_KINDS["qwen2.5:14b"], MODEL_KINDS["qwen2.5:32b"]];
     const workload = chat({ models: models.map(({ name }) => name), requestsPerSecond: 0.2 });
     const fleet = fleetOf(["rtx3090"], { models });
-    const swapping = simulate({ ...BASE, fleet, workload, numCtx: 2_048, policy: "round_robin" });
+    const swapping = simulate({ ...BASE, fleet, workload, numCtx: 2_048, router: hive("round_robin") });
     expect(swapping.loadsPerHour).toBeGreaterThan(60);
     expect(swapping.served).toBe(workload.length);
   });
 
   it("tells how evenly tenants were served", () => {
-    const even = simulate({ ...BASE, workload: chat({ tenants: ["a", "b"] }), policy: "round_robin" });
+    const even = simulate({ ...BASE, workload: chat({ tenants: ["a", "b"] }), router: hive("round_robin") });
     const flooded = chat({ tenants: ["a", "a", "a", "a", "a", "a", "a", "a", "a", "b"] });
-    const { jain } = simulate({ ...BASE, workload: flooded, policy: "round_robin" });
+    const { jain } = simulate({ ...BASE, workload: flooded, router: hive("round_robin") });
     expect(even.jain).toBeGreaterThan(0.9);
     expect(jain).toBeLessThan(0.8);
   });

@@ -3,12 +3,23 @@ import { describe, expect, it } from "vitest";
 import { measure } from "../../../src/sim/routing/metrics.ts";
 import { printTable } from "../../../src/sim/routing/table.ts";
 
-const OBSERVED = { tenant: "a", hostId: "h", queuedMs: 0, promptTokens: 100, cachedTokens: 25, gpuSeconds: 1 };
+const WHO = { id: "r", at: 0, tenant: "a", model: "m", hostId: "h" };
+const OBSERVED = {
+  ...WHO,
+  queuedMs: 0,
+  loadMs: 0,
+  promptTokens: 100,
+  cachedTokens: 25,
+  outputTokens: 1,
+  gpuSeconds: 1,
+};
 
 describe("the table of results", () => {
   it("prints seconds, shares and counts of each result under their heads", () => {
     const metrics = measure([{ ...OBSERVED, ttftMs: 1_500, completionMs: 4_250 }], {
       refused: { queue_timeout: 2, queue_full: 1 },
+      broken: 0,
+      left: 0,
       unfinished: 0,
       loadsPerHour: 12,
     });

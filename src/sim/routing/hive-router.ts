@@ -1,0 +1,165 @@
+// Our router: the fleet that also decides in production, with what it is told and asked in a simulation.
+import { createFleet, nextWakeAt, step } from "../../core/fleet.ts";
+import type { Effect, Fleet, FleetEvent } from "../../core/fleet.ts";
+import type { LeaseRequest, Outcome } from "../../wire/lease.ts";
+import type { PolicyName } from "../../wire/settings.ts";
+import type { FleetHost } from "./fleet-host.ts";
+import { forkRandom } from "./random.ts";
+import type { Random } from "./random.ts";
+import type { Ending, MakeRouter, Routed, Router, World } from "./router.ts";
+import type { Prompt } from "./prompt-cache.ts";
+import type { Timer } from "./virtual-time.ts";
+
+const HEARTBEAT_MS = 5_000;
+/** Bytes of text in a token, as in English. */
+const BYTES_PER_TOKEN = 4;
+/** The edge hashes a prompt in blocks of 1 KiB. */
+const HASHED_TOKENS = 256;
+
+/** Makes our fleet under one of its policies. */
+export function hive(policy: PolicyName): MakeRouter {
+  return (world) => new HiveRouter(world, policy);
+}
+
+class HiveRouter implements Router {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #fleet: Fleet;
+  readonly #open = new Map<string, Routed>();
+  readonly #leases = new Map<string, string>();
+  #granted = 0;
+  #wake: Timer | undefined;
+
+  constructor(world: World, policy: PolicyName) {
+    this.#world = world;
+    this.#random = forkRandom(world.seed, "policy");
+    const { queueTimeoutMs, queueLimit } = world.rules;
+    const limits = { maxInstances: world.hosts.size, queueTimeoutMs, queueLimit };
+    this.#fleet = createFleet({ ...limits, heartbeatIntervalMs: HEARTBEAT_MS, policy }, world.time.now);
+  }
+
+  start(): void {
+    for (const host of this.#world.hosts.values()) if (host.up) this.#join(host);
+  }
+
+  joined(hostId: string): void {
+    const host = this.#world.hosts.get(hostId);
+    if (host !== undefined) this.#join(host);
+  }
+
+  arrived(request: Routed): void {
+    this.#open.set(request.id, request);
+    this.#granted += 1;
+    this.#step({ type: "acquire", request: this.#leaseRequest(request), leaseId: `lease-${this.#granted}` });
+  }
+
+  ended(request: Routed, _hostId: string, ending: Ending): void {
+    const leaseId = this.#leases.get(request.id);
+    this.#leases.delete(request.id);
+    this.#open.delete(request.id);
+    if (leaseId !== undefined) this.#step({ type: "settle", leaseId, outcome: outcomeOf(ending) });
+  }
+
+  left(request: Routed): void {
+    this.#open.delete(request.id);
+    this.#step({ type: "cancel", requestId: request.id });
+  }
+
+  #join(host: FleetHost): void {
+    if (!this.#fleet.hosts.has(host.id)) this.#step({ type: "host-registered", registration: host.register() });
+    this.#heartbeat(host, host.lives);
+  }
+
+  /** A host's heartbeats end with its life; each arrives when the network lets it. */
+  #heartbeat(host: FleetHost, life: number): void {
+    const { time, rules } = this.#world;
+    if (!host.up || host.lives !== life) return;
+    const beat = host.beat();
+    const deliver = (): void => this.#step({ type: "heartbeat", hostId: host.id, beat });
+    if (rules.heartbeatDelayMs === 0) deliver();
+    else time.after(rules.heartbeatDelayMs, deliver);
+    time.after(HEARTBEAT_MS, () => this.#heartbeat(host, life));
+  }
+
+  #leaseRequest({ id, item, attempt, exclude, estimatedTokens }: Routed): LeaseRequest {
+    const { numCtx } = this.#world.rules;
+    return {
+      requestId: id,
+      principal: { tokenId: item.tenant, tenant: item.tenant, priority: "normal", pool: "*" },
+      model: item.model,
+      needs: [],
+      kind: item.kind ?? "chat",
+      streaming: true,
+      runner: numCtx === undefined ? "" : `num_ctx=${numCtx}`,
+      numCtx,
+      promptBytes: Math.round(estimatedTokens * BYTES_PER_TOKEN),
+      prefix: hashesOf(item.prompt),
+      attempt,
+      exclude,
+    };
+  }
+
+  #step(event: FleetEvent): void {
+    const { time } = this.#world;
+    const effects = step(this.#fleet, event, { now: time.now, random: this.#random });
+    for (const effect of effects) this.#carryOut(effect);
+    this.#wake?.cancel();
+    const wakeAt = nextWakeAt(this.#fleet);
+    if (wakeAt !== undefined) this.#wake = time.at(wakeAt, () => this.#step({ type: "tick" }));
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case "granted":
+        return this.#grant(effect.requestId, effect.grant);
+      case "refused": {
+        const request = this.#open.get(effect.requestId);
+        this.#open.delete(effect.requestId);
+        return request === undefined ? undefined : this.#world.refuse(request, effect.refusal.code);
+      }
+      case "order":
+        return this.#order(effect.hostId, effect.order);
+      case "heartbeat-accepted":
+        return;
+      case "heartbeat-refused":
+        throw new Error(`the fleet refused a heartbeat: ${effect.code}`);
+    }
+  }
+
+  #grant(requestId: string, { leaseId, hostId }: { leaseId: string; hostId: string }): void {
+    const request = this.#open.get(requestId);
+    if (request === undefined) throw new Error(`a lease for ${requestId} on ${hostId}`);
+    this.#leases.set(requestId, leaseId);
+    this.#world.send(request, hostId);
+  }
+
+  #order(hostId: string, order: { readonly type: string; readonly model?: string }): void {
+    const host = this.#world.hosts.get(hostId);
+    if (order.type === "cancel" || host === undefined) return;
+    if (order.model === undefined) throw new Error(`simulated hosts do not take the order ${order.type}`);
+    if (order.type === "unload") host.host.unload(order.model);
+    else if (order.type === "load") host.load(order.model, this.#world.rules);
+    else throw new Error(`simulated hosts do not take the order ${order.type}`);
+  }
+}
+
+/** Whole blocks of 1 KiB, as the edge hashes them: each block of a trace is several of these. */
+function hashesOf({ tokens, blocks, blockTokens }: Prompt): number[] {
+  const perBlock = blockTokens / HASHED_TOKENS;
+  return Array.from({ length: Math.floor(tokens / HASHED_TOKENS) }, (_, index) => {
+    return (blocks[Math.floor(index / perBlock)] ?? 0) * perBlock + (index % perBlock);
+  });
+}
+
+function outcomeOf(ending: Ending): Outcome {
+  switch (ending.type) {
+    case "served":
+      return { type: "served" };
+    case "left":
+      return { type: "client-left" };
+    case "refused":
+      return { type: "host-refused", reason: `status ${ending.status}` };
+    case "failed":
+      return { type: "host-failed", reason: "connection lost" };
+  }
+}
