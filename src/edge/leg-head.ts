@@ -6,6 +6,10 @@ import type { Result } from "../wire/result.ts";
 const NEWLINE = 0x0a;
 /** Three missed keep-alives: the path or the agent is dead. */
 const SILENCE_MS = 3 * LEG_KEEP_ALIVE_MS;
+/** `response.created` repeats the request's instructions and tools; a longer one is passed on unread. */
+const FIRST_EVENT_MAX_BYTES = 256 * 1024;
+/** Ollama sends its header together with the first event. */
+const FIRST_EVENT_SILENCE_MS = 60_000;
 
 export interface OpenLeg {
   readonly head: LegHead;
@@ -38,6 +42,25 @@ export async function readLegHead(stream: ReadableStream<Uint8Array>): Promise<R
       return { ok: false, error: "the head line is too long" };
     }
   }
+}
+
+/** Reads on to the end of the stream's first event, which then is part of `leftover`; undefined when the host died before it. */
+export async function readFirstEvent(leg: OpenLeg): Promise<OpenLeg | undefined> {
+  const reader = leg.rest.getReader();
+  let begun: Uint8Array = leg.leftover;
+  while (!hasEmptyLine(begun) && begun.byteLength < FIRST_EVENT_MAX_BYTES) {
+    const part = await readWithin(reader, FIRST_EVENT_SILENCE_MS);
+    if (part === undefined) return undefined;
+    begun = concat(begun, part);
+  }
+  reader.releaseLock();
+  return { ...leg, leftover: begun };
+}
+
+function hasEmptyLine(bytes: Uint8Array): boolean {
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1))
+    if (bytes[at + 1] === NEWLINE) return true;
+  return false;
 }
 
 async function readWithin(

@@ -9,8 +9,9 @@ import type { HonoEnv } from "./env.ts";
 import { cellOf } from "./env.ts";
 import { openLeg } from "./forward.ts";
 import type { Forwarded } from "./forward.ts";
+import { readFirstEvent } from "./leg-head.ts";
 import type { OpenLeg } from "./leg-head.ts";
-import { lostRecord } from "./lost-record.ts";
+import { lostRecord, RESPONSES_PATH } from "./lost-record.ts";
 import type { ApiStyle } from "./refuse.ts";
 
 /** Most hosts one request is tried on. */
@@ -103,7 +104,11 @@ async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
   const { status } = leg.value.head;
   const contentType = contentTypeOf(leg.value);
   if (status === 200 && isStream(contentType)) {
-    const { body, ended } = pipeStream(leg.value, lostRecord(request.style, request.forwarded.path));
+    const { path } = request.forwarded;
+    const begun = path === RESPONSES_PATH ? await readFirstEvent(leg.value) : leg.value;
+    if (begun === undefined)
+      return { done: false, outcome: { type: "host-failed", reason: "died before its first event" } };
+    const { body, ended } = pipeStream(begun, lostRecord(request.style, path, begun.leftover));
     c.executionCtx.waitUntil(ended.then((outcome) => settle(cellOf(c.env), grant.leaseId, outcome)));
     return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
   }
