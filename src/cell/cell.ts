@@ -1,6 +1,7 @@
 // The Durable Object around the pure fleet: turns RPC verbs into events, effects into answers. It decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import { catalog } from "../core/catalog.ts";
+import { shorten } from "../core/explain.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
 import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
 import type {
@@ -148,7 +149,7 @@ export class Cell extends DurableObject implements CellRpc {
     switch (effect.type) {
       case "granted":
         this.#connections.granted(effect.requestId, effect.grant);
-        this.#answer(effect.requestId, { ok: true, grant: effect.grant });
+        this.#answer(effect.requestId, { ok: true, grant: shorten(effect.grant) });
         break;
       case "refused":
         this.#connections.end(effect.requestId);

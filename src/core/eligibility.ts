@@ -85,10 +85,13 @@ function reasonNotNow(
 function digestToServe(fleet: Fleet, { model, principal }: LeaseRequest, now: number): string | undefined {
   if (model === undefined) return undefined;
   const copies: FleetModel[] = [];
+  let differ = false;
   for (const host of fleet.hosts.values()) {
     const copy = host.models.get(model);
-    if (copy !== undefined && inPool(principal.pool, host) && servingBeat(fleet, host, now) !== undefined)
-      copies.push(copy);
+    if (copy === undefined || !inPool(principal.pool, host) || servingBeat(fleet, host, now) === undefined) continue;
+    differ ||= copies.length > 0 && copies[0]?.digest !== copy.digest;
+    copies.push(copy);
   }
-  return majorityDigest(copies);
+  // Nearly always all copies are one model, and ranking them would cost more than the rest of a placement.
+  return differ ? majorityDigest(copies) : copies[0]?.digest;
 }

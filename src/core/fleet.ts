@@ -39,13 +39,20 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
 /** Takes one event, changes the fleet in place and answers the effects in the order in which they are to be done. */
 export function step(fleet: Fleet, event: FleetEvent, context: StepContext): Effect[] {
   const { now } = context;
+  const onlyFrees = (event.type === "acquire" || event.type === "settle") && !isDue(fleet, now);
   fleet.steppedAt = now;
   forgetTombstones(fleet, now);
   const effects = expireLeases(fleet, now);
   for (const host of fleet.hosts.values()) {
     if (host.leases.size > 0 && statusOf(fleet, host, now) === "dead") voidLeases(fleet, host);
   }
-  return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, context));
+  return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, context, onlyFrees));
+}
+
+/** Whether the mere passing of time has changed what waiting requests should be told. */
+function isDue(fleet: Fleet, now: number): boolean {
+  const wakeAt = fleet.queue.length === 0 ? undefined : nextWakeAt(fleet);
+  return wakeAt !== undefined && wakeAt <= now;
 }
 
 /** Tells when the fleet next wants a tick, epoch ms, later than its last event; undefined if nothing is due. */

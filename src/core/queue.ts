@@ -11,7 +11,7 @@ const LONGEST_RETRY = 120;
 
 /** Puts a request at the end of the queue; one with the same id that waits already gives way to it. */
 export function enqueue(fleet: Fleet, request: LeaseRequest, leaseId: string, now: number): void {
-  const waiting: Waiting = { request, leaseId, queuedAt: now };
+  const waiting: Waiting = { request, leaseId, queuedAt: now, judged: false };
   const index = fleet.queue.findIndex((other) => other.request.requestId === request.requestId);
   if (index === -1) fleet.queue.push(waiting);
   else fleet.queue[index] = waiting;

@@ -1,26 +1,40 @@
 // Late binding: at every event the queue is gone through from its head, and whoever finds a free host leaves it.
 import type { LeaseRequest } from "../wire/lease.ts";
 import type { Effect, StepContext } from "./events.ts";
-import { addLease } from "./leases.ts";
+import { addLease, slotsOf } from "./leases.ts";
 import { place } from "./placement.ts";
 import type { Placement } from "./placement.ts";
 import { isExpired, placeInQueue, refusal } from "./queue.ts";
 import type { Fleet, Waiting } from "./state.ts";
 
-/** Grants, refuses or keeps each waiting request; the order of requests that compete for the same hosts is kept. */
-export function drainQueue(fleet: Fleet, context: StepContext): Effect[] {
+/**
+ * Grants, refuses or keeps each waiting request; the order of requests that compete for the same hosts is kept.
+ * Where nothing but a slot can have become free, those placed before are not placed again while every slot is taken:
+ * a long queue would otherwise cost each acquire and settle a look at every host for every kind of request.
+ */
+export function drainQueue(fleet: Fleet, context: StepContext, onlyFrees: boolean): Effect[] {
   const effects: Effect[] = [];
   // Within one scan hosts only get fuller: what one request was told holds for all that ask for the same.
   const told = new Map<string, Placement>();
   const scanned = fleet.queue;
   const kept: Waiting[] = [];
+  let isFull = onlyFrees && !hasFreeSlot(fleet);
   for (const waiting of scanned) {
-    const placement = placeWaiting(fleet, waiting, told, context);
+    const needsSlot = waiting.judged && waiting.request.kind !== "control";
+    const isPassed = isFull && needsSlot && !isExpired(fleet, waiting, context.now);
+    const placement: Placement = isPassed ? { type: "wait" } : placeWaiting(fleet, waiting, told, context);
+    waiting.judged = true;
     if (placement.type === "wait") kept.push(waiting);
     else effects.push(conclude(fleet, waiting, placement, { ...context, position: kept.length + 1 }));
+    if (placement.type === "host") isFull = onlyFrees && !hasFreeSlot(fleet);
   }
   fleet.queue = kept;
   return effects.concat(refuseOverflow(fleet, context.now));
+}
+
+function hasFreeSlot(fleet: Fleet): boolean {
+  for (const host of fleet.hosts.values()) if (slotsOf(host) > host.slotsUsed) return true;
+  return false;
 }
 
 type Concluded = Exclude<Placement, { type: "wait" }>;

@@ -83,6 +83,8 @@ export interface Waiting {
   readonly request: LeaseRequest;
   readonly leaseId: string;
   readonly queuedAt: number;
+  /** Whether it has been placed before, and found no host with a free slot. */
+  judged: boolean;
 }
 
 /** Leases settled in one second. */

@@ -181,3 +181,33 @@ describe("a refusal", () => {
     expect(nextWakeAt(driver.fleet)).toBe(driver.now + 1);
   });
 });
+
+describe("a queue while every slot is taken", () => {
+  it("refuses a request at the moment its model's last host dies, though the news comes with another's arrival", () => {
+    const driver = new FleetDriver({ queueLimit: 10 });
+    driver.join("a", { slots: 1 });
+    driver.join("b", { slots: 1, models: [aModel(OTHER)] });
+    driver.acquire("0");
+    driver.acquire("1", { model: OTHER });
+    driver.acquire("2");
+    driver.now = T0 + 15_000;
+    driver.beat("b", { slots: 1, models: [aModel(OTHER)], active: active("L-1") });
+    driver.now = T0 + 20_000;
+    expect(ends(driver.acquire("3", { model: OTHER }))).toEqual({ 2: "model_offline" });
+  });
+
+  it("refuses at the end of the warm-up what waits for hosts that were never heard", () => {
+    const driver = new FleetDriver({ queueLimit: 10 });
+    driver.register("a");
+    driver.acquire("0");
+    driver.now = T0 + 6_000;
+    expect(ends(driver.acquire("1"))).toEqual({ 0: "no_host", 1: "no_host" });
+  });
+
+  it("refuses a waiting request whose time is up when another comes", () => {
+    const driver = busy({ queueTimeoutMs: 1_000 });
+    driver.acquire("1");
+    driver.now = T0 + 1_000;
+    expect(ends(driver.acquire("2"))).toEqual({ 1: "queue_timeout" });
+  });
+});
