@@ -16,7 +16,8 @@ export function hostTable(hosts: readonly HostView[]): string {
   return alignColumns([["HOST", "STATUS", "OLLAMA", "SLOTS", "HEARD", "LOADED", "MODELS", "URL"], ...rows]);
 }
 
-function alignColumns(rows: readonly (readonly string[])[]): string {
+/** Rows as lines, the first being the heading. */
+export function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>

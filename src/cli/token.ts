@@ -8,6 +8,7 @@ import { formatDuration } from "../wire/duration.ts";
 import { readCount, readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, requireKeys } from "./state.ts";
 import { CliError, print } from "./terminal.ts";
+import { addTokenAdmin } from "./token-admin.ts";
 
 interface IssueOptions {
   readonly role: "client" | "admin";
@@ -25,9 +26,9 @@ interface IssueOptions {
 }
 
 export function addToken(program: Command): void {
-  program
-    .command("token")
-    .description("tokens of clients and operators")
+  const token = program.command("token").description("tokens of clients and operators");
+  addTokenAdmin(token);
+  token
     .command("issue")
     .description("print a new token")
     .addOption(new Option("--role <role>").choices(["client", "admin"]).makeOptionMandatory())

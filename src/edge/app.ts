@@ -1,5 +1,6 @@
 // The edge, as a table of contents: which route, for whom, handled where.
 import { Hono } from "hono";
+import { audit } from "./audit.ts";
 import { readClientPath } from "./client-path.ts";
 import { cors } from "./cors.ts";
 import type { HonoEnv } from "./env.ts";
@@ -17,6 +18,7 @@ import { connectionsClosed } from "./routes/connections.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
+import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
 
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
@@ -25,7 +27,7 @@ app.get("/", (c) => c.text("Ollama is running"));
 app.get("/hive/healthz", (c) => c.json({ status: "ok" }));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
-app.use(prepareRequest, cors, guard);
+app.use(prepareRequest, cors, guard, audit);
 app.get("/.well-known/jwks.json", (c) => c.json(c.var.prepared.keys.jwks));
 
 // Hosts prove themselves: with an invite once, then with their own key.
@@ -37,6 +39,9 @@ app.get("/hive/v1/fleet", readFleet);
 app.post("/hive/v1/hosts/:id/drain", setDrained(true));
 app.post("/hive/v1/hosts/:id/resume", setDrained(false));
 app.delete("/hive/v1/hosts/:id", removeHost);
+app.get("/hive/v1/tokens", listTokens).post("/hive/v1/tokens", issueToken).delete("/hive/v1/tokens", revokeSub);
+app.delete("/hive/v1/tokens/:id", revokeToken);
+app.get("/hive/v1/audit", readAudit);
 app.post("/hive/v1/connections/closed", connectionsClosed);
 
 // Clients: a drop-in Ollama.

@@ -1,6 +1,7 @@
 // Turns a token into a caller. A verified token is remembered per isolate until it expires: one signature check, not one per request.
 import { verifyAdminToken } from "../auth/admin-token.ts";
 import { verifyClientToken } from "../auth/client-token.ts";
+import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { Credential } from "./credentials.ts";
 import type { Caller, Prepared } from "./env.ts";
 
@@ -9,8 +10,14 @@ const REMEMBERED_MAX = 5_000;
 
 interface Remembered {
   readonly caller: Caller;
-  readonly expiresAt: number;
+  readonly record: TokenRecord;
   readonly inPath: boolean;
+}
+
+export interface FoundCaller {
+  readonly caller: Caller;
+  /** Set the first time that this isolate sees the token. */
+  readonly firstSeen?: TokenRecord;
 }
 
 const remembered = new Map<string, Remembered>();
@@ -20,18 +27,20 @@ export async function findCaller(
   prepared: Prepared,
   credentials: readonly Credential[],
   now: number,
-): Promise<Caller | undefined> {
-  for (const credential of credentials) {
-    const known = remembered.get(credential.token) ?? (await verify(prepared, credential.token, now));
+): Promise<FoundCaller | undefined> {
+  for (const { token, from } of credentials) {
+    const before = remembered.get(token);
+    const known = before ?? (await verify(prepared, token, now));
     if (known === undefined) continue;
-    if (known.expiresAt <= now) {
-      remembered.delete(credential.token);
+    if (known.record.expiresAt <= now) {
+      remembered.delete(token);
       continue;
     }
     // A token in a path ends up in histories and logs of others: only those issued for it are taken there.
-    if (credential.from === "path" && !known.inPath) continue;
-    remember(credential.token, known);
-    return known.caller;
+    if (from === "path" && !known.inPath) continue;
+    if (before !== undefined) return { caller: known.caller };
+    remember(token, known);
+    return { caller: known.caller, firstSeen: known.record };
   }
   return undefined;
 }
@@ -40,23 +49,37 @@ async function verify(prepared: Prepared, token: string, now: number): Promise<R
   const expected = { issuer: prepared.settings.HIVE_ISSUER, now };
   const client = await verifyClientToken(prepared.keys, token, expected);
   if (client.ok) {
-    const { jti, sub, exp, scope, models, priority, pool, url } = client.value;
-    const principal = { tokenId: jti, tenant: sub, priority, pool };
-    return {
-      caller: { role: "client", principal, models, scopes: scope },
-      expiresAt: exp * 1000,
-      inPath: url === true,
-    };
+    const { scope, models, priority, pool, url } = client.value;
+    return describe({ ...client.value, role: "client", scopes: scope, models, priority, pool }, url === true);
   }
   const admin = await verifyAdminToken(prepared.keys, token, expected);
   if (!admin.ok) return undefined;
-  const { jti, sub, exp, scopes } = admin.value;
-  const principal = { tokenId: jti, tenant: sub, priority: "high", pool: "*" } as const;
-  return { caller: { role: "admin", principal, models: ["*"], scopes }, expiresAt: exp * 1000, inPath: false };
+  return describe({ ...admin.value, role: "admin", models: ["*"], priority: "high", pool: "*" }, false);
+}
+
+interface Verified extends Pick<Caller, "role" | "models" | "scopes"> {
+  readonly jti: string;
+  readonly sub: string;
+  /** Seconds. */
+  readonly iat: number;
+  /** Seconds. */
+  readonly exp: number;
+  readonly priority: Caller["principal"]["priority"];
+  readonly pool: string;
+}
+
+function describe({ jti, sub, iat, exp, ...rest }: Verified, inPath: boolean): Remembered {
+  const { role, models, scopes, priority, pool } = rest;
+  const issuedAt = iat * 1000;
+  const principal = { tokenId: jti, tenant: sub, priority, pool };
+  return {
+    caller: { role, principal, models, scopes, issuedAt },
+    record: { id: jti, role, sub, scopes, models, pool, priority, issuedAt, expiresAt: exp * 1000 },
+    inPath,
+  };
 }
 
 function remember(token: string, known: Remembered): void {
-  if (remembered.has(token)) return;
   if (remembered.size >= REMEMBERED_MAX) {
     const oldest = remembered.keys().next();
     if (!oldest.done) remembered.delete(oldest.value);

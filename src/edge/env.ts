@@ -2,12 +2,14 @@
 import type { HiveKeys } from "../auth/keys.ts";
 import { importHiveKeys } from "../auth/keys.ts";
 import type { CellRpc } from "../wire/cell-rpc.ts";
+import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 
 export interface Env {
   readonly CELL: DurableObjectNamespace;
+  readonly DIRECTORY: DurableObjectNamespace;
   readonly HIVE_KEYS?: string;
   readonly [name: string]: unknown;
 }
@@ -18,6 +20,8 @@ export interface Caller {
   readonly principal: Principal;
   readonly models: readonly string[];
   readonly scopes: readonly string[];
+  /** When the token was issued, epoch ms. */
+  readonly issuedAt: number;
 }
 
 export interface Prepared {
@@ -51,4 +55,9 @@ async function readEnvironment(env: Env): Promise<Prepared> {
 export function cellOf(env: Env): CellRpc {
   // The namespace is declared without its class (the edge knows the cell by its verbs alone), hence the one cast.
   return env.CELL.getByName("cell:default:any") as DurableObjectStub & CellRpc;
+}
+
+/** The one directory of the Hive: tokens, revocations, audit. */
+export function directoryOf(env: Env): DirectoryRpc {
+  return env.DIRECTORY.getByName("directory") as DurableObjectStub & DirectoryRpc;
 }

@@ -51,9 +51,13 @@ const CANCEL_ATTEMPT_OFFSET = 50;
 
 const legKeys = new Map<string, Promise<CryptoKey>>();
 
-/** Opens the leg, or says how the attempt ended, in the terms in which the cell wants it settled. */
-export async function openLeg(prepared: Prepared, grant: Grant, request: Forwarded): Promise<Result<OpenLeg, Outcome>> {
-  const abort = new AbortController();
+/** Opens the leg, or says how the attempt ended, in the terms in which the cell wants it settled. `abort` ends it at any time. */
+export async function openLeg(
+  prepared: Prepared,
+  grant: Grant,
+  request: Forwarded,
+  abort: AbortController,
+): Promise<Result<OpenLeg, Outcome>> {
   const limitMs = prepared.settings.TIMEOUT + request.body.byteLength / UPLOAD_BYTES_PER_MS;
   const timer = setTimeout(() => abort.abort(), limitMs);
   try {

@@ -1,14 +1,19 @@
 // What every request passes before its route: an id, this isolate's settings and keys, and the question who asks.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { Access } from "../wire/routes.ts";
 import { findRoute, mayEnter, methodsOf } from "./access.ts";
 import { findCaller } from "./callers.ts";
 import { readClientPath } from "./client-path.ts";
 import { readCredentials } from "./credentials.ts";
-import { prepare } from "./env.ts";
-import type { HonoEnv } from "./env.ts";
+import type { Credential } from "./credentials.ts";
+import { directoryOf, prepare } from "./env.ts";
+import type { Caller, HonoEnv } from "./env.ts";
 import { refuse, styleOf } from "./refuse.ts";
+import { isRevoked, readRevocations } from "./revocations.ts";
+
+const NOTED_ADMIN_TTL_MS = 3_600_000;
 
 /** Gives the request its id and the isolate's prepared keys; a bad variable is named in the log, not to the caller. */
 export const prepareRequest = createMiddleware<HonoEnv>(async function prepareRequest(c, next) {
@@ -30,18 +35,43 @@ export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
   const route = findRoute(c.req.method, path.path);
   if (route !== undefined && OPEN.has(route.access)) return await next();
   const style = styleOf(path.path);
-  const caller = await findCaller(c.var.prepared, readCredentials(c.req.raw.headers, path), Date.now());
-  if (caller === undefined) {
+  const found = await identify(c, readCredentials(c.req.raw.headers, path));
+  if (found instanceof Response) return found;
+  if (found === undefined) {
     // Ollama's CLI hides the text of a 401 behind its own, and shows that of a 403.
     const cli = style === "ollama" && (c.req.header("user-agent") ?? "").startsWith("ollama/");
     return refuse(style, { code: cli ? "forbidden" : "unauthenticated", message: "hive: no valid token" });
   }
   if (route === undefined) return notThere(c, path.path);
-  if (!mayEnter(route, caller))
+  if (!mayEnter(route, found))
     return refuse(style, { code: "forbidden", message: "hive: this token is for something else" });
-  c.set("caller", caller);
+  c.set("caller", found);
   return await next();
 });
+
+/** Whose token it is, if it is valid and not revoked. Without knowing what is revoked nobody gets in. */
+async function identify(
+  c: Context<HonoEnv>,
+  credentials: readonly Credential[],
+): Promise<Caller | Response | undefined> {
+  const found = await findCaller(c.var.prepared, credentials, Date.now());
+  if (found === undefined) return undefined;
+  try {
+    if (isRevoked(await readRevocations(c.env, Date.now()), found.caller)) return undefined;
+  } catch {
+    const style = styleOf(readClientPath(c.req.url).path);
+    return refuse(style, { code: "cell_unavailable", message: "hive: cannot check this token now" });
+  }
+  const { firstSeen } = found;
+  if (firstSeen !== undefined && isWorthNoting(firstSeen))
+    c.executionCtx.waitUntil(directoryOf(c.env).noteToken(firstSeen));
+  return found.caller;
+}
+
+/** The command line makes a token of a few minutes for every call: a list of those would hide all others. */
+function isWorthNoting({ role, issuedAt, expiresAt }: TokenRecord): boolean {
+  return role === "client" || expiresAt - issuedAt > NOTED_ADMIN_TTL_MS;
+}
 
 /** These routes ask for no token, or judge a proof of their own. */
 const OPEN: ReadonlySet<Access> = new Set(["none", "invite", "host"]);

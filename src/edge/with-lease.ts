@@ -13,6 +13,8 @@ import { readFirstEvent } from "./leg-head.ts";
 import type { OpenLeg } from "./leg-head.ts";
 import { lostRecord, RESPONSES_PATH } from "./lost-record.ts";
 import type { ApiStyle } from "./refuse.ts";
+import { watchRevocations } from "./revocations.ts";
+import type { Watch } from "./revocations.ts";
 
 /** Most hosts one request is tried on. */
 const ATTEMPTS_MAX = 3;
@@ -98,8 +100,19 @@ function isReset(cause: unknown): boolean {
   );
 }
 
+/** One attempt, cut short when the caller or the host is revoked meanwhile. */
 async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest): Promise<Attempt> {
-  const leg = await openLeg(c.var.prepared, grant, request.forwarded);
+  const watch = watchRevocations(c.env, c.var.caller, grant.hostId);
+  const tried = await askHost(c, grant, request, watch);
+  if (tried.done) return tried;
+  watch.stop();
+  if (watch.cutBy() !== "caller") return tried;
+  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "client-left" }));
+  return { done: true, response: request.refuse({ code: "unauthenticated", detail: "the token was revoked" }) };
+}
+
+async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest, watch: Watch): Promise<Attempt> {
+  const leg = await openLeg(c.var.prepared, grant, request.forwarded, watch.abort);
   if (!leg.ok) return { done: false, outcome: leg.error };
   const { status } = leg.value.head;
   const contentType = contentTypeOf(leg.value);
@@ -109,7 +122,11 @@ async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
     if (begun === undefined)
       return { done: false, outcome: { type: "host-failed", reason: "died before its first event" } };
     const { body, ended } = pipeStream(begun, lostRecord(request.style, path, begun.leftover));
-    c.executionCtx.waitUntil(ended.then((outcome) => settle(cellOf(c.env), grant.leaseId, outcome)));
+    const end = async (outcome: Outcome): Promise<void> => {
+      watch.stop();
+      await settle(cellOf(c.env), grant.leaseId, watch.cutBy() === "caller" ? { type: "client-left" } : outcome);
+    };
+    c.executionCtx.waitUntil(ended.then(end));
     return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
   }
   const whole = await readWhole(leg.value);
@@ -119,6 +136,7 @@ async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
   // What a host answers with 5xx may go well elsewhere; its words are kept in case nobody else is there.
   if (status >= 500)
     return { done: false, outcome: { type: "host-refused", reason: `answered ${status}` }, kept: response };
+  watch.stop();
   c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "served" }));
   return { done: true, response };
 }

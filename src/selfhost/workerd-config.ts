@@ -1,8 +1,9 @@
 // The configuration plain workerd reads, in Cap'n Proto's text form.
 import type { EdgeConfig } from "./config.ts";
 
-// Names the cells' files. Another value would orphan every registered host.
+// Name the objects' files. Other values would orphan every registered host, and forget every revocation.
 const CELL_UNIQUE_KEY = "hive-cell";
+const DIRECTORY_UNIQUE_KEY = "hive-directory";
 
 export interface WorkerdLayout {
   /** `ADDRESS:PORT`; port 0 is any free one. */
@@ -26,6 +27,7 @@ export function workerdConfig(
   bindings.push(
     `(name = "HIVE_KEYS", fromEnvironment = "HIVE_KEYS")`,
     `(name = "CELL", durableObjectNamespace = "Cell")`,
+    `(name = "DIRECTORY", durableObjectNamespace = "Directory")`,
   );
   return `# Written by hive at every start; edit wrangler.toml instead.
 using Workerd = import "/workerd/workerd.capnp";
@@ -47,7 +49,10 @@ const edge :Workerd.Worker = (
     ${bindings.join(",\n    ")},
   ],
   globalOutbound = "network",
-  durableObjectNamespaces = [(className = "Cell", uniqueKey = ${quote(CELL_UNIQUE_KEY)}, enableSql = true)],
+  durableObjectNamespaces = [
+    (className = "Cell", uniqueKey = ${quote(CELL_UNIQUE_KEY)}, enableSql = true),
+    (className = "Directory", uniqueKey = ${quote(DIRECTORY_UNIQUE_KEY)}, enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "cells"),
 );
 `;

@@ -34,6 +34,11 @@ const operators: readonly Route[] = [
   admin("POST", "/hive/v1/hosts/:id/drain", "hosts", "gives the host no new requests"),
   admin("POST", "/hive/v1/hosts/:id/resume", "hosts", "gives it requests again"),
   admin("DELETE", "/hive/v1/hosts/:id", "hosts", "forgets the host and its keys"),
+  admin("GET", "/hive/v1/tokens", "read", "tokens issued or seen, and which are revoked"),
+  admin("POST", "/hive/v1/tokens", "tokens", "issues a token"),
+  admin("DELETE", "/hive/v1/tokens/:id", "tokens", "revokes a token"),
+  admin("DELETE", "/hive/v1/tokens", "tokens", "revokes all tokens of `?sub=NAME` issued until now"),
+  admin("GET", "/hive/v1/audit", "read", "what operators did, newest first"),
   admin("POST", "/hive/v1/connections/closed", "hosts", "tells which client connections have closed"),
 ];
 

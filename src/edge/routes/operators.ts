@@ -1,6 +1,6 @@
 // The operators' side: the fleet as it is, and taking hosts out and in.
 import type { Context } from "hono";
-import { cellOf } from "../env.ts";
+import { cellOf, directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import { refuse } from "../refuse.ts";
 
@@ -16,7 +16,10 @@ export function setDrained(drained: boolean) {
 }
 
 export async function removeHost(c: Context<HonoEnv>): Promise<Response> {
-  const known = await cellOf(c.env).removeHost(c.req.param("id") ?? "");
+  const hostId = c.req.param("id") ?? "";
+  const known = await cellOf(c.env).removeHost(hostId);
+  // What still runs there is cut by the edges that wait for it.
+  if (known) await directoryOf(c.env).revoke({ kind: "host", id: hostId });
   return known ? c.body(null, 204) : unknownHost();
 }
 
