@@ -1,9 +1,9 @@
-// Which hosts may take a request, and for each of the others why not.
+// Which hosts may take a request, and for each of the others why not. What changes rarely is judged once for all alike.
 import type { LeaseRequest } from "../wire/lease.ts";
 import { majorityDigest } from "./digests.ts";
 import { backoffReason } from "./failures.ts";
 import { freeSlots } from "./leases.ts";
-import { servingBeat, statusOf } from "./liveness.ts";
+import { deadAfterMs, servingBeat, statusOf } from "./liveness.ts";
 import type { Fleet, FleetModel, Host } from "./state.ts";
 
 /** Why a host cannot take a request; in the order in which they are looked for. */
@@ -16,29 +16,70 @@ export type Reason =
   | "dead"
   | "drained"
   | "backend_down"
-  | "excluded"
   | "other_digest"
+  | "excluded"
   | "refused_recently"
   | "backing_off"
   | "probing"
+  | "other_options"
   | "full";
 
 export interface Verdict {
   readonly host: Host;
-  readonly reason?: Reason | undefined;
+  readonly reason: Reason;
 }
 
-/** Judges every host of the fleet for a request. */
-export function judgeHosts(fleet: Fleet, request: LeaseRequest, now: number): Verdict[] {
+/** The hosts that may take requests of one kind, as long as nothing changes but their load. */
+export interface Field {
+  readonly hosts: readonly Host[];
+  readonly members: ReadonlySet<Host>;
+  readonly out: readonly Verdict[];
+  /** The fleet's when this was judged. */
+  readonly version: number;
+  /** The first host not heard again by then is dead. */
+  readonly validUntil: number;
+}
+
+/** Judges every host by what does not change with each lease. */
+export function judgeHosts(fleet: Fleet, request: LeaseRequest, now: number): Field {
   const digest = request.pinnedHost === undefined ? digestToServe(fleet, request, now) : undefined;
-  return [...fleet.hosts.values()].map((host) => ({
-    host,
-    reason:
+  const hosts: Host[] = [];
+  const out: Verdict[] = [];
+  let validUntil = Infinity;
+  for (const host of fleet.hosts.values()) {
+    const reason =
       reasonOutside(host, request) ??
       reasonUnable(host, request) ??
       reasonOffline(fleet, host, now) ??
-      reasonNotNow(host, request, { digest, now }),
-  }));
+      (isOtherDigest(host, request, digest) ? "other_digest" : undefined);
+    if (reason === undefined) hosts.push(host);
+    else out.push({ host, reason });
+    if (host.heard !== undefined && reason !== "dead")
+      validUntil = Math.min(validUntil, host.heard.heardAt + deadAfterMs(fleet));
+  }
+  return { hosts, members: new Set(hosts), out, version: fleet.version, validUntil };
+}
+
+/** Tells why a host of the field gets no lease at this moment although it has room, if so. */
+export function reasonNotNow(host: Host, request: LeaseRequest, now: number): Reason | undefined {
+  if (request.exclude.length > 0 && request.exclude.includes(host.registration.id)) return "excluded";
+  return backoffReason(host, now);
+}
+
+/** Counts how many more such requests a host of the field has room for. */
+export function roomFor(host: Host, { kind, model, runner }: LeaseRequest): number {
+  if (kind === "control") return 1;
+  const free = freeSlots(host, model);
+  return free > 0 && model !== undefined && runsOtherwise(host, model, runner) ? 0 : free;
+}
+
+/** Ollama would reload the model for other options, and for that wait until all that run on it are done. */
+export function runsOtherwise(host: Host, model: string, options: string): boolean {
+  if (!host.usedByModel.has(model)) return false;
+  for (const { work } of host.leases.values()) {
+    if (work !== undefined && work.runner.model === model && work.runner.options !== options) return true;
+  }
+  return false;
 }
 
 /** Tells whether a principal's pool covers a host's. */
@@ -70,16 +111,8 @@ function reasonOffline(fleet: Fleet, host: Host, now: number): Reason | undefine
   return host.heard?.beat.backend === "up" ? undefined : "backend_down";
 }
 
-function reasonNotNow(
-  host: Host,
-  { model, kind, exclude }: LeaseRequest,
-  { digest, now }: { digest: string | undefined; now: number },
-): Reason | undefined {
-  if (exclude.includes(host.registration.id)) return "excluded";
-  if (model !== undefined && digest !== undefined && host.models.get(model)?.digest !== digest) return "other_digest";
-  const backoff = backoffReason(host, now);
-  if (backoff !== undefined) return backoff;
-  return kind !== "control" && freeSlots(host, model) === 0 ? "full" : undefined;
+function isOtherDigest(host: Host, { model }: LeaseRequest, digest: string | undefined): boolean {
+  return model !== undefined && digest !== undefined && host.models.get(model)?.digest !== digest;
 }
 
 function digestToServe(fleet: Fleet, { model, principal }: LeaseRequest, now: number): string | undefined {

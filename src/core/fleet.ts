@@ -4,8 +4,9 @@ import { recordHeartbeat } from "./heartbeats.ts";
 import { drainHost, registerHost, removeHost } from "./hosts.ts";
 import { expireLeases, forgetTombstones, settleLease, voidLeases } from "./leases.ts";
 import { deadAfterMs, statusOf } from "./liveness.ts";
-import { dequeue, enqueue, refusal, waitsUntil } from "./queue.ts";
+import { dequeue, enqueue, newQueue, nextExpiryAt, refusal } from "./queue.ts";
 import { drainQueue } from "./schedule.ts";
+import { newFleetSpeed } from "./speed/speeds.ts";
 import type { Fleet, FleetSettings } from "./state.ts";
 
 export type { Effect, FleetEvent, StepContext } from "./events.ts";
@@ -29,29 +30,37 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     steppedAt: now,
     hosts: new Map(),
     leases: new Map(),
-    queue: [],
+    queue: newQueue(),
     tombstones: new Map(),
     settled: [],
     lastChosen: new Map(),
+    version: 0,
+    touched: new Set(),
+    drainedVersion: 0,
+    speed: newFleetSpeed(),
+    prefixes: new Map(),
+    stamps: 0,
+    demand: new Map(),
+    ended: new Map(),
   };
 }
 
 /** Takes one event, changes the fleet in place and answers the effects in the order in which they are to be done. */
 export function step(fleet: Fleet, event: FleetEvent, context: StepContext): Effect[] {
   const { now } = context;
-  const onlyFrees = (event.type === "acquire" || event.type === "settle") && !isDue(fleet, now);
+  const due = event.type === "tick" || isDue(fleet, now);
   fleet.steppedAt = now;
   forgetTombstones(fleet, now);
   const effects = expireLeases(fleet, now);
   for (const host of fleet.hosts.values()) {
     if (host.leases.size > 0 && statusOf(fleet, host, now) === "dead") voidLeases(fleet, host);
   }
-  return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, context, onlyFrees));
+  return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, { event, due }, context));
 }
 
 /** Whether the mere passing of time has changed what waiting requests should be told. */
 function isDue(fleet: Fleet, now: number): boolean {
-  const wakeAt = fleet.queue.length === 0 ? undefined : nextWakeAt(fleet);
+  const wakeAt = fleet.queue.waiting.size === 0 ? undefined : nextWakeAt(fleet);
   return wakeAt !== undefined && wakeAt <= now;
 }
 
@@ -65,14 +74,15 @@ export function nextWakeAt(fleet: Fleet): number | undefined {
     consider(lease.expiresAt);
     break;
   }
-  const waiting = fleet.queue.length > 0;
+  const waiting = fleet.queue.waiting.size > 0;
   for (const host of fleet.hosts.values()) {
     if (host.heard !== undefined) consider(host.heard.heardAt + deadAfterMs(fleet));
     if (!waiting) continue;
     consider(host.failure?.retryAt);
     consider(host.refusedUntil);
   }
-  for (const entry of fleet.queue) consider(waitsUntil(fleet, entry));
+  consider(nextExpiryAt(fleet));
+  consider(fleet.retryHeldAt);
   if (waiting) consider(fleet.createdAt + fleet.settings.warmUpMs);
   return wakeAt === Infinity ? undefined : wakeAt;
 }

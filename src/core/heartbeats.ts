@@ -1,7 +1,10 @@
 // Taking a heartbeat: refuse what is old, then let the host's word replace what the fleet believed.
 import type { Effect } from "./events.ts";
 import { reconcileLeases, voidLeases } from "./leases.ts";
-import { statusOf } from "./liveness.ts";
+import { learnFinished } from "./finished.ts";
+import { servingBeat, statusOf } from "./liveness.ts";
+import { reconcileRunners, unloadAll } from "./runners.ts";
+import { probeSlots } from "./speed/slots.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
 
 /** Enough to know a replay: a heartbeat's token lives for 30 s, in which no agent starts more often than this. */
@@ -13,12 +16,19 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   if (host === undefined) return [{ type: "heartbeat-refused", hostId, code: "unknown_host" }];
   if (isStale(fleet, host, beat, now)) return [{ type: "heartbeat-refused", hostId, code: "stale_heartbeat" }];
   const first = host.heard === undefined;
-  if (host.runs[0]?.id !== beat.runId) voidLeases(fleet, host);
+  const before = host.heard;
+  const wasServing = servingBeat(fleet, host, now) !== undefined;
+  if (host.runs[0]?.id !== beat.runId) startAnew(fleet, host);
   rememberRun(host, beat);
   host.heard = { heardAt: now, beat };
   if (beat.backend === "up") host.models = new Map(beat.models.map((model) => [model.key, model]));
   host.loaded = new Set(beat.running.map(({ key }) => key));
+  if (!wasServing || before === undefined || isOther(before.beat, beat)) fleet.version += 1;
+  learnFinished(fleet, host, beat, now);
+  probeSlots(host.slots, now);
   const orders = reconcileLeases(fleet, host, beat, now);
+  if (beat.backend === "up") reconcileRunners(fleet, host, beat);
+  fleet.touched.add(host);
   return [...orders, { type: "heartbeat-accepted", hostId, resync: first }];
 }
 
@@ -36,4 +46,21 @@ function isStale(fleet: Fleet, host: Host, beat: FleetBeat, now: number): boolea
 function rememberRun(host: Host, { runId, sequence }: FleetBeat): void {
   const others = host.runs.filter(({ id }) => id !== runId);
   host.runs = [{ id: runId, sequence }, ...others].slice(0, REMEMBERED_RUNS);
+}
+
+/** Whatever ran has ended; Ollama may have restarted with its agent. */
+function startAnew(fleet: Fleet, host: Host): void {
+  voidLeases(fleet, host);
+  unloadAll(fleet, host);
+  host.slots.limit = Infinity;
+}
+
+/** Tells whether a heartbeat says something new of which requests its host may take. */
+function isOther(before: FleetBeat, beat: FleetBeat): boolean {
+  if (before.backend !== beat.backend || before.models.length !== beat.models.length) return true;
+  return beat.models.some((model, index) => {
+    const old = before.models[index];
+    if (old === undefined || old.key !== model.key || old.digest !== model.digest) return true;
+    return old.modifiedAt !== model.modifiedAt || old.capabilities.join() !== model.capabilities.join();
+  });
 }

@@ -1,6 +1,10 @@
 // Which hosts there are: registered, drained, removed.
 import type { HostRegistration } from "../wire/host.ts";
 import { voidLeases } from "./leases.ts";
+import { dropRunners } from "./runners.ts";
+import { newMeter } from "./speed/meter.ts";
+import { newSlotsInferred } from "./speed/slots.ts";
+import { newHostSpeed } from "./speed/speeds.ts";
 import type { Fleet, Host } from "./state.ts";
 
 /** Tells whether a host may be registered: it is already, or there is room for one more. */
@@ -10,6 +14,7 @@ export function canRegister(fleet: Fleet, hostId: string): boolean {
 
 /** Adds a host; one that registers again under new keys starts anew, with the same keys it keeps its state. */
 export function registerHost(fleet: Fleet, registration: HostRegistration): void {
+  fleet.version += 1;
   const known = fleet.hosts.get(registration.id);
   if (known !== undefined && known.registration.signingKey.x === registration.signingKey.x) {
     known.registration = registration;
@@ -17,7 +22,7 @@ export function registerHost(fleet: Fleet, registration: HostRegistration): void
     return;
   }
   removeHost(fleet, registration.id);
-  fleet.hosts.set(registration.id, newHost(registration));
+  fleet.hosts.set(registration.id, newHost(registration, fleet.steppedAt));
 }
 
 /** Removes a host with its leases and all that is known of it. */
@@ -25,16 +30,21 @@ export function removeHost(fleet: Fleet, hostId: string): void {
   const host = fleet.hosts.get(hostId);
   if (host === undefined) return;
   voidLeases(fleet, host);
+  dropRunners(fleet, host);
   fleet.hosts.delete(hostId);
+  fleet.touched.delete(host);
+  fleet.version += 1;
 }
 
 /** Sets whether a host gets new leases; those it has go on. */
 export function drainHost(fleet: Fleet, hostId: string, drained: boolean): void {
   const host = fleet.hosts.get(hostId);
-  if (host !== undefined) host.drained = drained;
+  if (host === undefined) return;
+  host.drained = drained;
+  fleet.version += 1;
 }
 
-function newHost(registration: HostRegistration): Host {
+function newHost(registration: HostRegistration, now: number): Host {
   return {
     registration,
     drained: registration.drained,
@@ -45,5 +55,10 @@ function newHost(registration: HostRegistration): Host {
     slotsUsed: 0,
     usedByModel: new Map(),
     refusedUntil: 0,
+    runners: new Map(),
+    speed: newHostSpeed(),
+    slots: newSlotsInferred(),
+    busyModels: newMeter(now),
+    reserved: 0,
   };
 }

@@ -3,6 +3,7 @@ import type { Outcome } from "../wire/lease.ts";
 import type { Effect } from "./events.ts";
 import { recordFailure, recordRefusal, recordServed } from "./failures.ts";
 import { countSettled } from "./queue.ts";
+import { beginWork, endWork, keepWork } from "./runners.ts";
 import type { Fleet, FleetBeat, Host, Lease } from "./state.ts";
 
 /** A heartbeat may have been written before the request reached its host. */
@@ -23,8 +24,12 @@ export function slotsOf(host: Host): number {
 export function freeSlots(host: Host, model: string | undefined): number {
   const free = slotsOf(host) - host.slotsUsed;
   if (model === undefined) return Math.max(0, free);
-  const parallel = host.heard?.beat.parallel ?? 0;
-  return Math.max(0, Math.min(free, parallel - (host.usedByModel.get(model) ?? 0)));
+  return Math.max(0, Math.min(free, parallelOf(host) - (host.usedByModel.get(model) ?? 0)));
+}
+
+/** Counts the most requests at once for one model: what the agent says, or less where the host let requests wait. */
+export function parallelOf(host: Host): number {
+  return Math.min(host.heard?.beat.parallel ?? 0, host.slots.limit);
 }
 
 /** Adds a lease to the counts of its host. */
@@ -32,13 +37,17 @@ export function addLease(fleet: Fleet, host: Host, lease: Lease): void {
   fleet.leases.set(lease.id, lease);
   host.leases.set(lease.id, lease);
   count(host, lease, 1);
+  beginWork(host, lease, lease.grantedAt);
 }
 
 /** Takes a lease out of the counts, if it is still there. */
 export function endLease(fleet: Fleet, lease: Lease): void {
   const host = fleet.hosts.get(lease.hostId);
   fleet.leases.delete(lease.id);
-  if (host?.leases.delete(lease.id) === true) count(host, lease, -1);
+  if (host?.leases.delete(lease.id) !== true) return;
+  count(host, lease, -1);
+  endWork(fleet, host, lease, fleet.steppedAt);
+  fleet.touched.add(host);
 }
 
 /** Ends all leases of a host: it is dead, gone, or another run. */
@@ -58,13 +67,14 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   if (host === undefined) return;
   switch (outcome.type) {
     case "served":
-      return recordServed(host);
+      recordServed(host);
+      return keepWork(fleet, host, lease, now);
     case "host-failed":
       return recordFailure(host, lease, now);
     case "host-refused":
       return recordRefusal(host, now);
     case "client-left":
-      return;
+      return keepWork(fleet, host, lease, now);
   }
 }
 
@@ -101,8 +111,12 @@ export function expireLeases(fleet: Fleet, now: number): Effect[] {
   return effects;
 }
 
-/** Forgets settled leases that no heartbeat can bring back any more. */
+/** Forgets settled leases that no heartbeat can bring back any more, and work that no heartbeat has reported. */
 export function forgetTombstones(fleet: Fleet, now: number): void {
+  for (const [leaseId, { endedAt }] of fleet.ended) {
+    if (endedAt + TOMBSTONE_MS > now) break;
+    fleet.ended.delete(leaseId);
+  }
   for (const [leaseId, settledAt] of fleet.tombstones) {
     if (settledAt + TOMBSTONE_MS > now) break;
     fleet.tombstones.delete(leaseId);

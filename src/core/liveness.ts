@@ -27,3 +27,8 @@ export function servingBeat(fleet: Fleet, host: Host, now: number): FleetBeat | 
   if (status === "unheard" || status === "dead" || host.drained) return undefined;
   return host.heard?.beat.backend === "up" ? host.heard.beat : undefined;
 }
+
+/** Tells whether a host that is not dead is asked only where no other can take a request. */
+export function isSuspect(fleet: Fleet, host: Host, now: number): boolean {
+  return statusOf(fleet, host, now) !== "alive";
+}

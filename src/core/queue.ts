@@ -2,47 +2,109 @@
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../wire/lease.ts";
 import { deadAfterMs } from "./liveness.ts";
-import type { Fleet, Waiting } from "./state.ts";
+import type { Fleet, Host, Queue, Waiting } from "./state.ts";
 
 const RATE_WINDOW_SECONDS = 30;
 /** Bounds of Retry-After, seconds. */
 const SHORTEST_RETRY = 1;
 const LONGEST_RETRY = 120;
 
+/** Makes a queue in which nobody waits. */
+export function newQueue(): Queue {
+  return { waiting: new Map(), early: new Set(), lanes: new Map(), held: 0 };
+}
+
 /** Puts a request at the end of the queue; one with the same id that waits already gives way to it. */
 export function enqueue(fleet: Fleet, request: LeaseRequest, leaseId: string, now: number): void {
-  const waiting: Waiting = { request, leaseId, queuedAt: now, judged: false };
-  const index = fleet.queue.findIndex((other) => other.request.requestId === request.requestId);
-  if (index === -1) fleet.queue.push(waiting);
-  else fleet.queue[index] = waiting;
+  dequeue(fleet, request.requestId);
+  const { queue } = fleet;
+  const key = laneKey(request);
+  const lane = queue.lanes.get(key) ?? { key, waiting: new Set() };
+  queue.lanes.set(key, lane);
+  const expiresAt = waitsUntil(fleet, request, now);
+  const waiting: Waiting = { request, leaseId, queuedAt: now, expiresAt, lane };
+  lane.waiting.add(waiting);
+  queue.waiting.set(request.requestId, waiting);
+  if (expiresAt < now + fleet.settings.queueTimeoutMs) queue.early.add(waiting);
 }
 
 /** Takes a request out of the queue; false if it does not wait there. */
 export function dequeue(fleet: Fleet, requestId: string): boolean {
-  const before = fleet.queue.length;
-  fleet.queue = fleet.queue.filter(({ request }) => request.requestId !== requestId);
-  return fleet.queue.length < before;
+  const { queue } = fleet;
+  const waiting = queue.waiting.get(requestId);
+  if (waiting === undefined) return false;
+  hold(queue, waiting, undefined);
+  queue.waiting.delete(requestId);
+  queue.early.delete(waiting);
+  const { lane } = waiting;
+  lane.waiting.delete(waiting);
+  if (lane.waiting.size === 0) queue.lanes.delete(lane.key);
+  return true;
 }
 
 /** Tells until when a request may wait: what earlier attempts left of the queue's limit, or its own deadline. */
-export function waitsUntil(fleet: Fleet, { queuedAt, request }: Waiting): number {
+function waitsUntil(fleet: Fleet, request: LeaseRequest, now: number): number {
   const leftMs = fleet.settings.queueTimeoutMs - (request.waitedMs ?? 0);
-  return Math.min(queuedAt + Math.max(1, leftMs), request.deadlineAt ?? Infinity);
+  return Math.min(now + Math.max(1, leftMs), request.deadlineAt ?? Infinity);
 }
 
-/** Tells whether a request has waited long enough; one that has just come is tried before its wait is judged. */
-export function isExpired(fleet: Fleet, waiting: Waiting, now: number): boolean {
-  const { deadlineAt } = waiting.request;
-  if (deadlineAt !== undefined && deadlineAt <= now) return true;
-  return now > waiting.queuedAt && now >= waitsUntil(fleet, waiting);
+/** Sets the busy host a request waits for by choice. */
+export function hold(queue: Queue, waiting: Waiting, host: Host | undefined): void {
+  if (waiting.heldFor === host) return;
+  if (waiting.heldFor !== undefined) {
+    waiting.heldFor.reserved -= 1;
+    queue.held -= 1;
+  }
+  if (host !== undefined) {
+    host.reserved += 1;
+    queue.held += 1;
+  }
+  waiting.heldFor = host;
+}
+
+/** Lists the requests whose wait is over, the longest waiting first. */
+export function expired(fleet: Fleet, now: number): Waiting[] {
+  const { waiting, early } = fleet.queue;
+  const over = [...early].filter(({ expiresAt }) => expiresAt <= now);
+  for (const entry of waiting.values()) {
+    if (early.has(entry)) continue;
+    if (now < entry.expiresAt) break;
+    over.push(entry);
+  }
+  return over;
+}
+
+/** Tells when the next wait is over if nothing else ends it, epoch ms. */
+export function nextExpiryAt(fleet: Fleet): number | undefined {
+  let at = Infinity;
+  for (const { expiresAt } of fleet.queue.early) at = Math.min(at, expiresAt);
+  for (const entry of fleet.queue.waiting.values()) {
+    if (fleet.queue.early.has(entry)) continue;
+    at = Math.min(at, entry.expiresAt);
+    break;
+  }
+  return at === Infinity ? undefined : at;
+}
+
+/** Tells where a waiting request stands; 1 is next. */
+export function positionOf({ waiting }: Queue, entry: Waiting): number {
+  let position = 1;
+  for (const other of waiting.values()) {
+    if (other === entry) break;
+    position += 1;
+  }
+  return position;
 }
 
 /** Counts a lease that was given back, for the drain rate. */
 export function countSettled(fleet: Fleet, now: number): void {
   const second = Math.floor(now / 1000);
   const newest = fleet.settled.at(-1);
-  if (newest?.second === second) newest.count += 1;
-  else fleet.settled.push({ second, count: 1 });
+  if (newest?.second === second) {
+    newest.count += 1;
+    return;
+  }
+  fleet.settled.push({ second, count: 1 });
   fleet.settled = fleet.settled.filter((entry) => entry.second > second - RATE_WINDOW_SECONDS);
 }
 
@@ -69,7 +131,7 @@ export function placeInQueue(fleet: Fleet, position: number, now: number): Queue
 /** Seconds until the queue as it is now will have drained. */
 function drainSeconds(fleet: Fleet, now: number): number {
   const perSecond = drainRate(fleet, now);
-  return perSecond === 0 ? RATE_WINDOW_SECONDS : clamp((fleet.queue.length + 1) / perSecond);
+  return perSecond === 0 ? RATE_WINDOW_SECONDS : clamp((fleet.queue.waiting.size + 1) / perSecond);
 }
 
 /** Leases given back per second, over the last 30 s or as long as the fleet has lived. */
@@ -81,4 +143,8 @@ function drainRate(fleet: Fleet, now: number): number {
 
 function clamp(seconds: number): number {
   return Math.min(LONGEST_RETRY, Math.max(SHORTEST_RETRY, Math.ceil(seconds)));
+}
+
+function laneKey({ model, needs, principal, pinnedHost, exclude, kind, runner }: LeaseRequest): string {
+  return JSON.stringify([model, needs, principal.pool, pinnedHost, exclude, kind === "control", runner]);
 }

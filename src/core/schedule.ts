@@ -1,116 +1,131 @@
-// Late binding: at every event the queue is gone through from its head, and whoever finds a free host leaves it.
-import type { LeaseRequest } from "../wire/lease.ts";
-import type { Effect, StepContext } from "./events.ts";
-import { addLease, slotsOf } from "./leases.ts";
+// Late binding: when a host may have got room, those who wait for it are tried in order; whoever comes is tried at once.
+import type { Effect, FleetEvent, StepContext } from "./events.ts";
+import { judgeHosts, roomFor } from "./eligibility.ts";
+import { grant } from "./grant.ts";
 import { place } from "./placement.ts";
 import type { Placement } from "./placement.ts";
-import { isExpired, placeInQueue, refusal } from "./queue.ts";
-import type { Fleet, Waiting } from "./state.ts";
+import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
+import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 
-/**
- * Grants, refuses or keeps each waiting request; the order of requests that compete for the same hosts is kept.
- * Where nothing but a slot can have become free, those placed before are not placed again while every slot is taken:
- * a long queue would otherwise cost each acquire and settle a look at every host for every kind of request.
- */
-export function drainQueue(fleet: Fleet, context: StepContext, onlyFrees: boolean): Effect[] {
-  const effects: Effect[] = [];
-  // Within one scan hosts only get fuller: what one request was told holds for all that ask for the same.
-  const told = new Map<string, Placement>();
-  const scanned = fleet.queue;
-  const kept: Waiting[] = [];
-  let isFull = onlyFrees && !hasFreeSlot(fleet);
-  for (const waiting of scanned) {
-    const needsSlot = waiting.judged && waiting.request.kind !== "control";
-    const isPassed = isFull && needsSlot && !isExpired(fleet, waiting, context.now);
-    const placement: Placement = isPassed ? { type: "wait" } : placeWaiting(fleet, waiting, told, context);
-    waiting.judged = true;
-    if (placement.type === "wait") kept.push(waiting);
-    else effects.push(conclude(fleet, waiting, placement, { ...context, position: kept.length + 1 }));
-    if (placement.type === "host") isFull = onlyFrees && !hasFreeSlot(fleet);
-  }
-  fleet.queue = kept;
-  return effects.concat(refuseOverflow(fleet, context.now));
+/** Most requests tried in one step: who is further behind waits for the next. */
+const TRIES_MAX = 64;
+/** How soon those who wait for a busy host by choice are tried again if nothing happens. */
+const RETRY_HELD_MS = 500;
+
+interface Occasion {
+  readonly event: FleetEvent;
+  /** Whether the mere passing of time has changed what waiting requests should be told. */
+  readonly due: boolean;
 }
 
-function hasFreeSlot(fleet: Fleet): boolean {
-  for (const host of fleet.hosts.values()) if (slotsOf(host) > host.slotsUsed) return true;
+/** Grants, refuses or keeps waiting requests after an event. */
+export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: StepContext): Effect[] {
+  const effects: Effect[] = [];
+  const { now } = context;
+  for (const waiting of expired(fleet, now)) {
+    effects.push(refuse(fleet, waiting, { code: "queue_timeout", detail: "no slot became free in time" }, now));
+  }
+  const newcomer = event.type === "acquire" ? fleet.queue.waiting.get(event.request.requestId) : undefined;
+  const tries = { left: TRIES_MAX };
+  const all = due || fleet.version !== fleet.drainedVersion;
+  if (all || fleet.touched.size > 0) {
+    const touched = all ? undefined : new Set(fleet.touched);
+    for (const lane of lanesInOrder(fleet)) drainLane(fleet, lane, { touched, tries, context, effects });
+  }
+  fleet.touched.clear();
+  fleet.drainedVersion = fleet.version;
+  if (newcomer !== undefined && fleet.queue.waiting.has(newcomer.request.requestId)) {
+    tryOne(fleet, newcomer, context, effects);
+  }
+  refuseOverflow(fleet, now, effects);
+  fleet.retryHeldAt = fleet.queue.held > 0 ? now + RETRY_HELD_MS : undefined;
+  return effects;
+}
+
+/** The lane first whose first request came first. */
+function lanesInOrder(fleet: Fleet): Lane[] {
+  const lanes = [...fleet.queue.lanes.values()];
+  return lanes.length < 2 ? lanes : lanes.sort((a, b) => cameAt(a) - cameAt(b));
+}
+
+function cameAt({ waiting }: Lane): number {
+  for (const { queuedAt } of waiting) return queuedAt;
+  return Infinity;
+}
+
+interface Drain {
+  readonly touched: ReadonlySet<Host> | undefined;
+  readonly tries: { left: number };
+  readonly context: StepContext;
+  readonly effects: Effect[];
+}
+
+function drainLane(fleet: Fleet, lane: Lane, drain: Drain): void {
+  const { touched, tries, context, effects } = drain;
+  for (const waiting of lane.waiting) {
+    if (tries.left <= 0) return;
+    if (touched !== undefined && !hasRoom(fleet, waiting, touched, context.now)) return;
+    tries.left -= 1;
+    const placement = tryOne(fleet, waiting, context, effects);
+    // Nobody behind it in its lane finds room either, but for those who wait by choice.
+    if (placement.type === "wait" && waiting.heldFor === undefined) return;
+  }
+}
+
+/** Tells whether one of the hosts that were touched may take what waits in a lane. */
+function hasRoom(fleet: Fleet, { request, lane }: Waiting, touched: ReadonlySet<Host>, now: number): boolean {
+  const field = fieldOf(fleet, lane, request, now);
+  for (const host of touched) if (field.members.has(host) && roomFor(host, request) > 0) return true;
   return false;
 }
 
-type Concluded = Exclude<Placement, { type: "wait" }>;
+/** Answers the hosts a lane's requests may go to, judged anew where something has changed. */
+function fieldOf(fleet: Fleet, lane: Lane, request: Waiting["request"], now: number) {
+  const known = lane.field;
+  if (known !== undefined && known.version === fleet.version && now < known.validUntil) return known;
+  const field = judgeHosts(fleet, request, now);
+  lane.field = field;
+  return field;
+}
 
-function placeWaiting(fleet: Fleet, waiting: Waiting, told: Map<string, Placement>, context: StepContext): Placement {
-  if (isExpired(fleet, waiting, context.now)) {
-    return { type: "refuse", code: "queue_timeout", detail: "no slot became free in time" };
+function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: Effect[]): Placement {
+  hold(fleet.queue, waiting, undefined);
+  const field = fieldOf(fleet, waiting.lane, waiting.request, context.now);
+  const placement = place(fleet, waiting, field, context);
+  switch (placement.type) {
+    case "wait":
+      hold(fleet.queue, waiting, placement.heldFor);
+      break;
+    case "refuse":
+      effects.push(refuse(fleet, waiting, placement, context.now));
+      break;
+    case "host":
+      dequeue(fleet, waiting.request.requestId);
+      effects.push(grant(fleet, waiting, placement, context.now));
+      break;
   }
-  const key = placementKey(waiting.request);
-  const before = told.get(key);
-  if (before !== undefined) return before;
-  const placement = place(fleet, waiting.request, context);
-  if (placement.type !== "host") told.set(key, placement);
   return placement;
 }
 
-interface ScanContext extends StepContext {
-  /** Where in the queue the request stands; 1 is next. */
-  readonly position: number;
+function refuse(
+  fleet: Fleet,
+  waiting: Waiting,
+  { code, detail }: Pick<Extract<Placement, { type: "refuse" }>, "code" | "detail">,
+  now: number,
+): Effect {
+  const { requestId } = waiting.request;
+  const waited = code === "queue_timeout" || code === "queue_full";
+  const queue = waited ? placeInQueue(fleet, positionOf(fleet.queue, waiting), now) : undefined;
+  dequeue(fleet, requestId);
+  const refused = refusal(fleet, code, detail, now);
+  return { type: "refused", requestId, refusal: queue === undefined ? refused : { ...refused, queue } };
 }
 
-function conclude(fleet: Fleet, waiting: Waiting, placement: Concluded, { now, position }: ScanContext): Effect {
-  const { request, leaseId, queuedAt } = waiting;
-  const { requestId } = request;
-  if (placement.type === "refuse") {
-    const refused = refusal(fleet, placement.code, placement.detail, now);
-    if (placement.code !== "queue_timeout") return { type: "refused", requestId, refusal: refused };
-    return { type: "refused", requestId, refusal: { ...refused, queue: placeInQueue(fleet, position, now) } };
+function refuseOverflow(fleet: Fleet, now: number, effects: Effect[]): void {
+  const surplus = fleet.queue.waiting.size - fleet.settings.queueLimit;
+  if (surplus <= 0) return;
+  const detail = "as many requests wait as the queue holds";
+  for (const waiting of [...fleet.queue.waiting.values()].slice(-surplus)) {
+    effects.push(refuse(fleet, waiting, { code: "queue_full", detail }, now));
   }
-  const { host, decision } = placement;
-  const expiresAt = now + fleet.settings.leaseDeadlineMs;
-  const hostId = host.registration.id;
-  const control = request.kind === "control";
-  const { model } = request;
-  addLease(fleet, host, {
-    id: leaseId,
-    requestId,
-    hostId,
-    model,
-    control,
-    grantedAt: now,
-    expiresAt,
-    listed: false,
-    missed: 0,
-  });
-  if (host.failure !== undefined) host.failure.probeLeaseId = leaseId;
-  fleet.lastChosen.set(model ?? "", hostId);
-  return {
-    type: "granted",
-    requestId,
-    grant: {
-      leaseId,
-      hostId,
-      hostUrl: host.registration.url,
-      hostAgreementKey: host.registration.agreementKey,
-      runId: host.runs[0]?.id ?? "",
-      attempt: request.attempt,
-      queuedMs: now - queuedAt,
-      expiresAt,
-      decision,
-    },
-  };
-}
-
-function refuseOverflow(fleet: Fleet, now: number): Effect[] {
-  const surplus = fleet.queue.splice(fleet.settings.queueLimit);
-  return surplus.map(({ request: { requestId } }, index) => ({
-    type: "refused",
-    requestId,
-    refusal: {
-      ...refusal(fleet, "queue_full", "as many requests wait as the queue holds", now),
-      queue: placeInQueue(fleet, fleet.queue.length + index + 1, now),
-    },
-  }));
-}
-
-function placementKey({ model, needs, principal, pinnedHost, exclude, kind }: LeaseRequest): string {
-  return JSON.stringify([model, needs, principal.pool, pinnedHost, exclude, kind === "control"]);
 }

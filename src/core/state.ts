@@ -3,6 +3,11 @@ import type { Heartbeat, ModelOnDisk, RunningModel } from "../wire/heartbeat.ts"
 import type { HostRegistration } from "../wire/host.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
 import type { PolicyName } from "../wire/settings.ts";
+import type { Field } from "./eligibility.ts";
+import type { HeldPrefixes, PrefixIndex } from "./prefixes.ts";
+import type { Meter } from "./speed/meter.ts";
+import type { SlotsInferred } from "./speed/slots.ts";
+import type { FleetSpeed, HostSpeed, RunnerSpeed } from "./speed/speeds.ts";
 
 export interface FleetSettings {
   readonly maxInstances: number;
@@ -42,6 +47,50 @@ export interface Lease {
   listed: boolean;
   /** Heartbeats since its grant that did not list it; counts only while none has. */
   missed: number;
+  /** What was foreseen of its request; absent for leases learned from a heartbeat and for control. */
+  readonly work?: Work | undefined;
+}
+
+/** A model with the options it is started with, on one host: what is in memory or not, fast or slow. */
+export interface Runner {
+  /** Canonical model key. */
+  readonly model: string;
+  /** Options that differ from the host's own; empty if none. */
+  readonly options: string;
+  readonly speed: RunnerSpeed;
+  readonly held: HeldPrefixes;
+  /** Leases that run here now. */
+  readonly leases: Set<Lease>;
+  readonly concurrency: Meter;
+  /** Whether it is believed to be in memory. */
+  resident: boolean;
+  /** Context it is started with, tokens; 0 while its host's own is not known. */
+  contextLength: number;
+}
+
+/** A request under a lease, as foreseen when it was granted. */
+export interface Work {
+  readonly request: LeaseRequest;
+  readonly runner: Runner;
+  readonly shape: string;
+  readonly matchedBytes: number;
+  /** Tokens of the prompt and of the answer, as expected. */
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly grantedAt: number;
+  /** Its own reading, ms. */
+  readonly prefillMs: number;
+  /** When its first token is expected. */
+  readonly firstTokenAt: number;
+  /** Others' reading while it waits to be read, and while its answer is written, ms; as expected. */
+  prefillHeldMs: number;
+  decodeHeldMs: number;
+}
+
+/** Work whose lease has ended, until its host reports what it measured. */
+export interface EndedWork {
+  readonly work: Work;
+  readonly endedAt: number;
 }
 
 /** A failing data path: the host is suspect, and tried again with one lease after each backoff. */
@@ -77,14 +126,42 @@ export interface Host {
   readonly usedByModel: Map<string, number>;
   failure?: Failure | undefined;
   refusedUntil: number;
+  /** By model and options. */
+  readonly runners: Map<string, Runner>;
+  readonly speed: HostSpeed;
+  readonly slots: SlotsInferred;
+  /** How many models were at work, over time. */
+  readonly busyModels: Meter;
+  /** Waiting requests that are held for it. */
+  reserved: number;
 }
 
 export interface Waiting {
   readonly request: LeaseRequest;
   readonly leaseId: string;
   readonly queuedAt: number;
-  /** Whether it has been placed before, and found no host with a free slot. */
-  judged: boolean;
+  /** Until when it may wait. */
+  readonly expiresAt: number;
+  readonly lane: Lane;
+  /** The busy host it waits for, although others may be free. */
+  heldFor?: Host | undefined;
+}
+
+/** Requests that the same hosts may take, in order of arrival. */
+export interface Lane {
+  readonly key: string;
+  readonly waiting: Set<Waiting>;
+  field?: Field | undefined;
+}
+
+export interface Queue {
+  /** By request, in order of arrival. */
+  readonly waiting: Map<string, Waiting>;
+  /** Those whose wait ends before that of others who came with them. */
+  readonly early: Set<Waiting>;
+  readonly lanes: Map<string, Lane>;
+  /** How many wait for a busy host by choice. */
+  held: number;
 }
 
 /** Leases settled in one second. */
@@ -101,10 +178,26 @@ export interface Fleet {
   readonly hosts: Map<string, Host>;
   /** In order of grant, and so of deadline. */
   readonly leases: Map<string, Lease>;
-  queue: Waiting[];
+  readonly queue: Queue;
   /** Lease id to the time it was settled. */
   readonly tombstones: Map<string, number>;
   settled: SettledCount[];
   /** Model to the host that got its last lease. */
   readonly lastChosen: Map<string, string>;
+  /** Changes with whatever changes which hosts may take which requests, apart from their load. */
+  version: number;
+  /** Hosts that may have got room since the queue was last gone through. */
+  readonly touched: Set<Host>;
+  /** The version when the whole queue was last gone through. */
+  drainedVersion: number;
+  /** When those who wait by choice are tried again, epoch ms. */
+  retryHeldAt?: number | undefined;
+  readonly speed: FleetSpeed;
+  readonly prefixes: PrefixIndex;
+  /** Numbers the walks through the prefixes. */
+  stamps: number;
+  /** Requests per ms by model and options, fading. */
+  readonly demand: Map<string, { rate: number; at: number }>;
+  /** By lease, in order of their ends. */
+  readonly ended: Map<string, EndedWork>;
 }

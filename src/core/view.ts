@@ -11,8 +11,8 @@ const QUEUE_SHOWN = 100;
 export function viewFleet(fleet: Fleet, now: number): FleetView {
   return {
     hosts: [...fleet.hosts.values()].map((host) => viewHost(fleet, host, now)),
-    queued: fleet.queue.length,
-    queue: fleet.queue.slice(0, QUEUE_SHOWN).map(({ request, queuedAt }, index) => ({
+    queued: fleet.queue.waiting.size,
+    queue: [...fleet.queue.waiting.values()].slice(0, QUEUE_SHOWN).map(({ request, queuedAt }, index) => ({
       requestId: request.requestId,
       model: request.model,
       waitedMs: now - queuedAt + (request.waitedMs ?? 0),

@@ -29,8 +29,10 @@ export interface LeaseRequest {
   /** Bytes of text in the prompt, for token estimates. */
   readonly promptBytes: number;
   readonly numPredict?: number | undefined;
-  /** Chained hashes of the prompt's blocks, 52 bits each. */
+  /** Chained hashes of the prompt's beginnings, 52 bits each: at the ends of blocks and of messages. */
   readonly prefix: readonly number[];
+  /** Where each of them ends, bytes of text from the start; evenly spread unless told. */
+  readonly prefixEnds?: readonly number[] | undefined;
   /** Epoch ms after which nobody wants the answer; the queue never holds the request beyond it. */
   readonly deadlineAt?: number | undefined;
   /** Time that earlier attempts of the request have waited for a slot, ms: QUEUE_TIMEOUT counts over all of them. */
@@ -59,6 +61,8 @@ export interface Decision {
   readonly policy: string;
   readonly chosen: string;
   readonly candidates: readonly CandidateView[];
+  /** Hosts beyond those, counted by why they were out; `candidate` for those that could have been chosen. */
+  readonly omitted?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface Grant {

@@ -14,14 +14,20 @@ const list = z.string().transform((text) =>
     .filter((part) => part !== ""),
 );
 
-export const POLICY_NAMES = ["round_robin", "random", "least_connections", "power_of_two"] as const;
+export const POLICY_NAMES = [
+  "predicted_latency",
+  "round_robin",
+  "random",
+  "least_connections",
+  "power_of_two",
+] as const;
 export type PolicyName = (typeof POLICY_NAMES)[number];
 
 export const settingsSchema = z.object({
   MAX_INSTANCES: whole(1, 10_000).prefault("10").describe("Most hosts registered at once."),
   MIN_INSTANCES: whole(0, 10_000).prefault("0").describe("Autoscaling never goes below."),
   TIMEOUT: durationSetting.prefault("500ms").describe("Most time a host may take to accept a request."),
-  LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("least_connections").describe("How a host is chosen."),
+  LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("predicted_latency").describe("How a host is chosen."),
   QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
   QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
   HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),

@@ -59,7 +59,7 @@ describe("the queue", () => {
   it("refuses what it cannot hold", () => {
     const driver = busy({ queueLimit: 2 });
     expect(["1", "2", "3"].map((id) => ends(driver.acquire(id))[id])).toEqual([undefined, undefined, "queue_full"]);
-    expect(driver.fleet.queue).toHaveLength(2);
+    expect(driver.fleet.queue.waiting.size).toBe(2);
   });
 
   it("of no length still grants what is free", () => {
@@ -92,7 +92,7 @@ describe("the queue", () => {
     driver.acquire("1");
     const effects = driver.settle("0").filter(({ type }) => type === "granted");
     expect(effects).toHaveLength(1);
-    expect(driver.fleet.queue).toHaveLength(0);
+    expect(driver.fleet.queue.waiting.size).toBe(0);
   });
 });
 

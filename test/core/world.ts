@@ -143,7 +143,7 @@ export class World {
 
   /** The cell loses its memory: calls that wait break off, everything else is to be learned again. */
   forget(): void {
-    for (const { request } of this.fleet.queue) this.answer(request.requestId);
+    for (const { request } of this.fleet.queue.waiting.values()) this.answer(request.requestId);
     this.fleet = createFleet(this.settings, this.now);
     for (const host of this.hosts) host.heardAt = undefined;
     this.registerAll();
@@ -227,8 +227,9 @@ export class World {
 
   /** What holds after every event. */
   private check(): void {
-    if (this.fleet.queue.length > this.settings.queueLimit) this.broken.push("the queue is longer than its limit");
-    for (const waiting of this.fleet.queue) {
+    if (this.fleet.queue.waiting.size > this.settings.queueLimit)
+      this.broken.push("the queue is longer than its limit");
+    for (const waiting of this.fleet.queue.waiting.values()) {
       if (this.now >= waiting.queuedAt + this.settings.queueTimeoutMs) this.broken.push("a request waits too long");
     }
     const bySlot = new Map<string, number>();

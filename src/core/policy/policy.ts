@@ -1,14 +1,18 @@
 // The contract of a policy: candidates that could all take the request go in, one comes out, with scores for all to see.
 import type { PolicyName } from "../../wire/settings.ts";
+import type { Forecast } from "../forecast.ts";
 
-/** A host that could take the request now. */
+/** A host that could take the request: now, or, for policies that look ahead, once it has a free slot. */
 export interface Candidate {
   readonly hostId: string;
+  /** 0 only for policies that look ahead. */
   readonly freeSlots: number;
   /** Requests it is running, over all models. */
   readonly active: number;
   /** Whether the model is in its memory already. */
   readonly loaded: boolean;
+  /** What the request would cost there; for policies that look ahead, and where a model is named. */
+  readonly forecast?: Forecast | undefined;
 }
 
 export interface PolicyContext {
@@ -16,6 +20,8 @@ export interface PolicyContext {
   readonly random: () => number;
   /** The host that got the last lease for the same model. */
   readonly previous?: string | undefined;
+  /** How long the request has waited, ms. */
+  readonly waitedMs?: number | undefined;
 }
 
 /** Lower is better. */
@@ -25,7 +31,7 @@ export interface Score {
 }
 
 export interface Choice {
-  /** Index into the candidates. */
+  /** Index into the candidates; one without a free slot is waited for. */
   readonly index: number;
   /** One per candidate; undefined for those the policy did not look at. */
   readonly scores: readonly (Score | undefined)[];
@@ -33,6 +39,8 @@ export interface Choice {
 
 export interface Policy {
   readonly name: PolicyName;
+  /** Whether it is shown hosts without a free slot too, and forecasts; it may then choose to wait for one. */
+  readonly looksAhead?: boolean;
   /** Chooses one of the candidates, of which there is at least one. */
   choose(candidates: readonly Candidate[], context: PolicyContext): Choice;
 }

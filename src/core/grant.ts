@@ -1,0 +1,63 @@
+// Giving a lease: the books of host and runner, what is foreseen of the request, and the grant its client's edge gets.
+import type { Effect } from "./events.ts";
+import { forecast } from "./forecast.ts";
+import type { Need } from "./forecast.ts";
+import { addLease } from "./leases.ts";
+import { recordDemand } from "./loads.ts";
+import type { Placement } from "./placement.ts";
+import { matchedBytes } from "./prefixes.ts";
+import { runnerOf } from "./runners.ts";
+import type { Fleet, Host, Waiting, Work } from "./state.ts";
+
+/** Leases a host to a request that has left the queue. */
+export function grant(
+  fleet: Fleet,
+  { request, leaseId, queuedAt }: Waiting,
+  { host, decision, need }: Extract<Placement, { type: "host" }>,
+  now: number,
+): Effect {
+  const { requestId, model, attempt } = request;
+  const expiresAt = now + fleet.settings.leaseDeadlineMs;
+  const hostId = host.registration.id;
+  const control = request.kind === "control";
+  const work = control || need === undefined ? undefined : foresee(fleet, host, need, now);
+  const books = { grantedAt: now, expiresAt, listed: false, missed: 0 };
+  addLease(fleet, host, { id: leaseId, requestId, hostId, model, control, ...books, work });
+  if (host.failure !== undefined) host.failure.probeLeaseId = leaseId;
+  if (model !== undefined && !control) recordDemand(fleet, model, request.runner, now);
+  fleet.lastChosen.set(model ?? "", hostId);
+  return {
+    type: "granted",
+    requestId,
+    grant: {
+      leaseId,
+      hostId,
+      hostUrl: host.registration.url,
+      hostAgreementKey: host.registration.agreementKey,
+      runId: host.runs[0]?.id ?? "",
+      attempt,
+      queuedMs: now - queuedAt,
+      expiresAt,
+      decision,
+    },
+  };
+}
+
+function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
+  const { request, model, shape, promptTokens, outputTokens, stamp } = need;
+  const runner = runnerOf(fleet, host, model, request.runner);
+  const { load, owed, prefill } = forecast(fleet, host, need, true);
+  return {
+    request,
+    runner,
+    shape,
+    matchedBytes: runner.resident ? matchedBytes(runner, stamp) : 0,
+    promptTokens,
+    outputTokens,
+    grantedAt: now,
+    prefillMs: prefill,
+    firstTokenAt: now + load + owed + prefill,
+    prefillHeldMs: owed,
+    decodeHeldMs: 0,
+  };
+}

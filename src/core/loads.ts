@@ -1,0 +1,92 @@
+// What it takes until a model is in memory on a host: its own load, those before it, and what must leave for it.
+import { rateSubject } from "./runners.ts";
+import { ratesOf } from "./speed/speeds.ts";
+import type { Fleet, Host, Runner } from "./state.ts";
+
+/** A file stays in the page cache of the operating system for about so long. */
+const PAGE_CACHE_MS = 30 * 60_000;
+/** Unloading, and waiting until the memory is free again. */
+const EVICT_MS = 1_000;
+/** Ollama's own limit of models in memory per GPU (`OLLAMA_MAX_LOADED_MODELS` 0). */
+const MOST_RESIDENT = 3;
+/** A model must fit in this part of free memory, or something leaves first. */
+const FIT = 0.8;
+/** Weights, and about as much again for contexts and buffers of a small model. */
+const FOOTPRINT = 1.25;
+/** A model that is asked for within this time of its eviction is loaded again. */
+const RELOAD_HORIZON_MS = 60_000;
+
+/** Forecasts the ms until a runner is in memory, with what evicting another costs later. */
+export function loadAhead(fleet: Fleet, host: Host, runner: Runner, now: number): number {
+  if (runner.resident) return 0;
+  const rates = ratesOf(rateSubject(fleet, host, runner));
+  const begun = beganLoadingAt(runner);
+  const ownMs = now - runner.speed.residentAt < PAGE_CACHE_MS ? rates.warmLoadMs : rates.coldLoadMs;
+  if (begun !== undefined) return Math.max(0.1 * ownMs, ownMs - (now - begun));
+  return ownMs + otherLoads(host, now) + evictionCost(fleet, host, runner, now);
+}
+
+/** When the first request was sent that makes the runner load; undefined if none was. */
+function beganLoadingAt(runner: Runner): number | undefined {
+  for (const lease of runner.leases) return lease.grantedAt;
+  return undefined;
+}
+
+/** Ollama loads one model at a time. */
+function otherLoads(host: Host, now: number): number {
+  let aheadMs = 0;
+  for (const other of host.runners.values()) {
+    if (other.resident) continue;
+    const begun = beganLoadingAt(other);
+    if (begun === undefined) continue;
+    const ownMs = other.speed.rates?.coldLoadMs ?? 0;
+    aheadMs += Math.max(0.1 * ownMs, ownMs - (now - begun));
+  }
+  return aheadMs;
+}
+
+/** Evicting takes a second, and later a load of what was evicted, as likely as it is asked for soon. */
+function evictionCost(fleet: Fleet, host: Host, runner: Runner, now: number): number {
+  const residents: Runner[] = [];
+  for (const other of host.runners.values()) if (other.resident) residents.push(other);
+  const same = residents.find(({ model }) => model === runner.model);
+  if (same === undefined && !isCrowded(host, runner, residents.length)) return 0;
+  let cheapest = Infinity;
+  for (const victim of same === undefined ? residents : [same]) {
+    cheapest = Math.min(cheapest, reloadCost(fleet, victim, now));
+  }
+  return EVICT_MS + (cheapest === Infinity ? 0 : cheapest);
+}
+
+function reloadCost(fleet: Fleet, victim: Runner, now: number): number {
+  const asked = fleet.demand.get(`${victim.model} ${victim.options}`);
+  const perMs = asked === undefined ? 0 : asked.rate * Math.exp(-(now - asked.at) / DEMAND_MS);
+  const likely = 1 - Math.exp(-perMs * RELOAD_HORIZON_MS);
+  const drain = victim.leases.size > 0 ? EVICT_MS * victim.leases.size : 0;
+  return drain + likely * (victim.speed.rates?.warmLoadMs ?? 0);
+}
+
+function isCrowded(host: Host, runner: Runner, residents: number): boolean {
+  const beat = host.heard?.beat;
+  if (residents === 0) return false;
+  if (residents >= MOST_RESIDENT) return true;
+  const bytes = (host.models.get(runner.model)?.sizeBytes ?? 0) * FOOTPRINT;
+  return beat?.vramFreeBytes !== undefined && bytes > FIT * beat.vramFreeBytes;
+}
+
+const DEMAND_MS = 120_000;
+
+/** Records that a model with options was asked for. */
+export function recordDemand(fleet: Fleet, model: string, options: string, now: number): void {
+  const key = `${model} ${options}`;
+  const known = fleet.demand.get(key) ?? { rate: 0, at: now };
+  known.rate = known.rate * Math.exp(-(now - known.at) / DEMAND_MS) + 1 / DEMAND_MS;
+  known.at = now;
+  fleet.demand.delete(key);
+  fleet.demand.set(key, known);
+  if (fleet.demand.size <= MOST_DEMANDS) return;
+  const oldest = fleet.demand.keys().next();
+  if (!oldest.done) fleet.demand.delete(oldest.value);
+}
+
+const MOST_DEMANDS = 1_000;

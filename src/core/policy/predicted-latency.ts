@@ -1,0 +1,57 @@
+// predicted_latency: the host that finishes the request soonest, counting what the others lose; a busy one is waited for where that is cheaper.
+import type { Candidate, Choice, Policy, PolicyContext, Score } from "./policy.ts";
+import { chooseLowest } from "./lowest.ts";
+
+/** A free host is taken although a busy one would be cheaper, unless it costs more by this part. */
+const SETTLE_MARGIN = 0.4;
+/** A busy host is waited for so long, or for twice what waiting is expected to save. */
+const LEAST_PATIENCE_MS = 2_000;
+const PATIENCE_PER_GAIN = 2;
+/** A request without a model runs nothing: only connections can be counted. */
+const MS_PER_CONNECTION = 1;
+
+export const predictedLatency: Policy = {
+  name: "predicted_latency",
+  looksAhead: true,
+  choose(candidates, context) {
+    const scores = candidates.map(scoreOf);
+    const best = chooseLowest(scores, context.random);
+    if ((candidates[best.index]?.freeSlots ?? 0) > 0) return best;
+    const free = chooseLowest(
+      scores.map((score, index) => ((candidates[index]?.freeSlots ?? 0) > 0 ? score : undefined)),
+      context.random,
+    );
+    if ((candidates[free.index]?.freeSlots ?? 0) === 0) return best;
+    return settles(best, free, context) ? { index: free.index, scores } : best;
+  },
+};
+
+/** Tells whether the best free host is good enough beside a busy one that is better. */
+function settles(best: Choice, free: Choice, { waitedMs = 0 }: PolicyContext): boolean {
+  const [bestCost, freeCost] = [costOf(best), costOf(free)];
+  if (freeCost <= (1 + SETTLE_MARGIN) * bestCost) return true;
+  const gainMs = 1_000 * (freeCost - bestCost);
+  return waitedMs > Math.max(LEAST_PATIENCE_MS, PATIENCE_PER_GAIN * gainMs);
+}
+
+function costOf({ index, scores }: Choice): number {
+  return scores[index]?.score ?? 0;
+}
+
+/** In seconds. */
+function scoreOf({ forecast, active }: Candidate): Score {
+  if (forecast === undefined) return { score: (active * MS_PER_CONNECTION) / 1_000, parts: { active } };
+  const { wait, load, owed, prefill, decode, harm, cached, total } = forecast;
+  return {
+    score: total / 1_000,
+    parts: {
+      wait: wait / 1_000,
+      load: load / 1_000,
+      owed: owed / 1_000,
+      prefill: prefill / 1_000,
+      decode: decode / 1_000,
+      harm: harm / 1_000,
+      cachedTokens: cached,
+    },
+  };
+}

@@ -1,0 +1,142 @@
+// The runners of a host: one for each model and set of options it was asked for, resident or not.
+import { capacityTokens, dropPrefixes, holdPrefix, newHeldPrefixes } from "./prefixes.ts";
+import { newMeter, setLevel } from "./speed/meter.ts";
+import { modelSpeed, newRunnerSpeed } from "./speed/speeds.ts";
+import type { RateSubject } from "./speed/speeds.ts";
+import type { Fleet, FleetBeat, Host, Lease, Runner } from "./state.ts";
+
+/** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
+const REMEMBERED_PER_HOST = 256;
+
+/** Answers the runner of a host for a model with options; from now on if not before. */
+export function runnerOf(fleet: Fleet, host: Host, model: string, options: string): Runner {
+  const key = options === "" ? model : `${model} ${options}`;
+  const known = host.runners.get(key);
+  if (known !== undefined) return known;
+  const runner: Runner = {
+    model,
+    options,
+    speed: newRunnerSpeed(),
+    held: newHeldPrefixes(),
+    leases: new Set(),
+    concurrency: newMeter(fleet.steppedAt),
+    resident: false,
+    contextLength: Number(/(?:^|,)num_ctx=(\d{1,9})(?:,|$)/.exec(options)?.[1] ?? 0),
+  };
+  host.runners.set(key, runner);
+  if (host.runners.size > REMEMBERED_PER_HOST) forgetOldest(fleet, host);
+  return runner;
+}
+
+/** Gathers what speaks of the speed of a runner. */
+export function rateSubject(fleet: Fleet, host: Host, runner: Runner): RateSubject {
+  return {
+    fleet: fleet.speed,
+    host: host.speed,
+    model: modelSpeed(fleet.speed, runner.model),
+    runner: runner.speed,
+    modelBytes: host.models.get(runner.model)?.sizeBytes ?? 0,
+  };
+}
+
+/** Records that a lease begins on its runner: whoever writes there is held up by its reading. */
+export function beginWork(host: Host, lease: Lease, now: number): void {
+  const { work } = lease;
+  if (work === undefined) return;
+  const { runner } = work;
+  for (const { work: other } of runner.leases) {
+    if (other === undefined) continue;
+    if (other.firstTokenAt > now) other.prefillHeldMs += work.prefillMs / 2;
+    else other.decodeHeldMs += work.prefillMs;
+  }
+  runner.leases.add(lease);
+  setLevel(runner.concurrency, runner.leases.size, now);
+  setLevel(host.busyModels, host.usedByModel.size, now);
+}
+
+/** Records that a lease has ended on its runner. */
+export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): void {
+  const { work } = lease;
+  if (work === undefined) return;
+  work.runner.leases.delete(lease);
+  setLevel(work.runner.concurrency, work.runner.leases.size, now);
+  setLevel(host.busyModels, host.usedByModel.size, now);
+  fleet.ended.set(lease.id, { work, endedAt: now });
+}
+
+/** Records that a runner has worked on a prompt to the end, or at least read it: it is in memory, and so is the prompt. */
+export function keepWork(fleet: Fleet, host: Host, { work }: Lease, now: number): void {
+  if (work === undefined || now < work.firstTokenAt - work.prefillMs / 2) return;
+  const { runner, request } = work;
+  markResident(fleet, host, runner);
+  runner.speed.residentAt = now;
+  if (request.prefix.length === 0) return;
+  const { beat } = host.heard ?? {};
+  const sizeBytes = host.models.get(runner.model)?.sizeBytes ?? 0;
+  const tokens = capacityTokens(sizeBytes, beat?.parallel ?? 1, runner.contextLength);
+  const bytesPerToken = work.request.promptBytes / work.promptTokens;
+  holdPrefix(fleet.prefixes, runner, request, tokens * bytesPerToken);
+}
+
+/** Brings what is believed resident in line with a heartbeat; what has gone has lost its prompts. */
+export function reconcileRunners(fleet: Fleet, host: Host, beat: FleetBeat): void {
+  const listed = new Map(beat.running.map(({ key, contextLength }) => [key, contextLength]));
+  for (const runner of host.runners.values()) {
+    const contextLength = listed.get(runner.model);
+    if (contextLength === undefined) {
+      // A model that is still loading is not listed yet.
+      if (runner.resident && runner.leases.size === 0) unload(fleet, runner);
+    } else if (runner.resident && !fits(runner, contextLength)) unload(fleet, runner);
+    else if (runner.resident) runner.contextLength = contextLength;
+  }
+  for (const [model, contextLength] of listed) discoverResident(fleet, host, model, contextLength);
+}
+
+/** Somebody else has loaded a model, or this fleet has forgotten that it had. */
+function discoverResident(fleet: Fleet, host: Host, model: string, contextLength: number): void {
+  const own = [...host.runners.values()].filter((runner) => runner.model === model);
+  // Resident, or about to be.
+  if (own.some((runner) => runner.resident || runner.leases.size > 0)) return;
+  const found =
+    own.find((runner) => runner.contextLength === contextLength && contextLength > 0) ??
+    runnerOf(fleet, host, model, "");
+  if (fits(found, contextLength)) found.resident = true;
+}
+
+function fits(runner: Runner, contextLength: number): boolean {
+  return runner.contextLength === 0 || contextLength === 0 || runner.contextLength === contextLength;
+}
+
+/** Forgets what a host had in memory: it started anew. */
+export function unloadAll(fleet: Fleet, host: Host): void {
+  for (const runner of host.runners.values()) unload(fleet, runner);
+}
+
+/** Forgets the prompts of a host that leaves the fleet. */
+export function dropRunners(fleet: Fleet, host: Host): void {
+  for (const runner of host.runners.values()) dropPrefixes(fleet.prefixes, runner);
+  host.runners.clear();
+}
+
+/** A model is in memory once, with one set of options. */
+function markResident(fleet: Fleet, host: Host, runner: Runner): void {
+  if (runner.resident) return;
+  for (const other of host.runners.values()) {
+    if (other !== runner && other.model === runner.model && other.resident) unload(fleet, other);
+  }
+  runner.resident = true;
+}
+
+function unload(fleet: Fleet, runner: Runner): void {
+  runner.resident = false;
+  dropPrefixes(fleet.prefixes, runner);
+}
+
+function forgetOldest(fleet: Fleet, host: Host): void {
+  for (const [key, runner] of host.runners) {
+    if (runner.resident || runner.leases.size > 0) continue;
+    dropPrefixes(fleet.prefixes, runner);
+    host.runners.delete(key);
+    return;
+  }
+}

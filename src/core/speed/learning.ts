@@ -1,0 +1,114 @@
+// From what a host measured of one request to what is known of speeds: each figure only where it is clean.
+import { learnDecode } from "./decode-table.ts";
+import { cachedTokensOf, decodeDepthFactor, prefillWork } from "./depth.ts";
+import { learn, valueOr } from "./estimate.ts";
+import { learnLength } from "./output-length.ts";
+import { LOAD_START_MS, ratesOf } from "./speeds.ts";
+import type { RateSubject } from "./speeds.ts";
+
+/** A finished request: what its host measured, beside what the fleet knew of it. */
+export interface Sample {
+  readonly shape: string;
+  readonly promptBytes: number;
+  /** Bytes of the prompt that were expected in the cache. */
+  readonly matchedBytes: number;
+  readonly promptTokens?: number | undefined;
+  readonly promptMs?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly outputMs?: number | undefined;
+  readonly loadMs?: number | undefined;
+  /** Time in which others' prompts were read while this one waited to be read, as expected. */
+  readonly prefillHeldMs: number;
+  /** Time in which others' prompts were read while this one's answer was written, as expected. */
+  readonly decodeHeldMs: number;
+  /** Averages while the answer was written. */
+  readonly concurrency: number;
+  readonly busyModels: number;
+}
+
+const PREFILL_FLOOR = 0.15;
+const HOST_FLOOR = 0.1;
+const MODEL_FLOOR = 0.05;
+const BYTES_FLOOR = 0.1;
+const LOAD_FLOOR = 0.3;
+const TRUST_WEIGHT = 0.1;
+/** Shorter prompts measure the start of a step, not the rate. */
+const LEAST_READ_TOKENS = 256;
+const LEAST_WRITTEN_TOKENS = 8;
+/** More of a prompt in the cache than this says nothing of the rate. */
+const CLEAN_HIT = 0.1;
+/** Obtaining a loaded runner takes a few ms. */
+const LEAST_LOAD_MS = 300;
+/** A file stays in the page cache for about so long. */
+const PAGE_CACHE_MS = 30 * 60_000;
+
+/** Takes one finished request; answers which part of an expected prefix hit came true, where that could be told. */
+export function learnSample(subject: RateSubject, sample: Sample, now: number): number | undefined {
+  const { fleet, model, runner } = subject;
+  const { promptTokens, outputTokens, promptBytes, shape } = sample;
+  // Images and what a template adds make a short text many tokens: that is no estimate of text.
+  if (promptTokens !== undefined && promptTokens > 0 && promptBytes > 0) {
+    learn(model.bytesPerToken, Math.max(0.5, promptBytes / promptTokens), BYTES_FLOOR);
+  }
+  if (outputTokens !== undefined && outputTokens > 0) learnLength(model.lengths, shape, outputTokens);
+  learnLoad(subject, sample, now);
+  const hitShare = learnPrefill(subject, sample);
+  learnDecoding(subject, sample);
+  runner.residentAt = now;
+  runner.version += 1;
+  fleet.version += 1;
+  return hitShare;
+}
+
+function learnLoad({ host, fleet, runner, modelBytes }: RateSubject, { loadMs }: Sample, now: number): void {
+  if (loadMs === undefined || loadMs < LEAST_LOAD_MS) return;
+  const warm = now - runner.residentAt < PAGE_CACHE_MS;
+  learn(warm ? runner.warmLoad : runner.coldLoad, loadMs, LOAD_FLOOR);
+  if (modelBytes <= 0) return;
+  const perByte = Math.max(0.1 * loadMs, loadMs - LOAD_START_MS) / modelBytes;
+  learn(warm ? host.warmLoad : host.coldLoad, perByte, LOAD_FLOOR);
+  learn(warm ? fleet.typical.warmLoad : fleet.typical.coldLoad, perByte, HOST_FLOOR);
+}
+
+function learnPrefill(subject: RateSubject, sample: Sample): number | undefined {
+  const { runner } = subject;
+  const { promptTokens = 0, promptMs = 0, promptBytes, matchedBytes, prefillHeldMs, busyModels } = sample;
+  if (promptTokens < LEAST_READ_TOKENS || promptMs <= 0) return undefined;
+  const ownMs = (promptMs - prefillHeldMs) / Math.max(1, busyModels);
+  // What others did meanwhile is only expected: the more of it, the less this says.
+  const trust = Math.max(0, ownMs / promptMs) ** 2;
+  if (ownMs <= 0) return undefined;
+  const predicted = promptTokens * Math.min(1, matchedBytes / Math.max(1, promptBytes));
+  if (predicted <= CLEAN_HIT * promptTokens) {
+    const hit = runner.hitTrust * predicted;
+    learnPrefillRate(subject, prefillWork(promptTokens - hit, hit) / ownMs, trust);
+    return undefined;
+  }
+  if (runner.prefill.samples === 0) return undefined;
+  const truth = cachedTokensOf(promptTokens, ratesOf(subject).prefill * ownMs);
+  const share = Math.min(1, truth / predicted);
+  runner.hitTrust += TRUST_WEIGHT * trust * (share - runner.hitTrust);
+  return share;
+}
+
+function learnPrefillRate({ fleet, host, model, runner, modelBytes }: RateSubject, rate: number, trust: number): void {
+  learn(runner.prefill, rate, PREFILL_FLOOR, trust);
+  if (modelBytes <= 0) return;
+  const normal = rate * modelBytes;
+  if (host.prefill.samples > 0) learn(model.prefillFactor, normal / host.prefill.value, MODEL_FLOOR, trust);
+  learn(host.prefill, normal / valueOr(model.prefillFactor, 1), HOST_FLOOR, trust);
+  learn(fleet.typical.prefill, normal / valueOr(model.prefillFactor, 1), MODEL_FLOOR, trust);
+}
+
+function learnDecoding({ fleet, host, model, runner, modelBytes }: RateSubject, sample: Sample): void {
+  const { promptTokens = 0, outputTokens = 0, outputMs = 0, decodeHeldMs, concurrency, busyModels } = sample;
+  if (outputTokens < LEAST_WRITTEN_TOKENS || outputMs <= 0) return;
+  const ownMs = Math.max(0.3 * outputMs, outputMs - decodeHeldMs) / Math.max(1, busyModels);
+  const rate = (outputTokens * decodeDepthFactor(promptTokens + outputTokens / 2)) / ownMs;
+  learnDecode(runner.decode, host.batchGain, concurrency, rate);
+  if (modelBytes <= 0 || Math.round(concurrency) > 1) return;
+  const normal = rate * modelBytes;
+  if (host.decode.samples > 0) learn(model.decodeFactor, normal / host.decode.value, MODEL_FLOOR);
+  learn(host.decode, normal / valueOr(model.decodeFactor, 1), HOST_FLOOR);
+  learn(fleet.typical.decode, normal / valueOr(model.decodeFactor, 1), MODEL_FLOOR);
+}

@@ -1,0 +1,127 @@
+// Who has read which beginning of a prompt: matched over all hosts at once, forgotten when it is gone.
+import { describe, expect, it } from "vitest";
+import { FleetDriver, MODEL, OTHER, aModel, aRunning, grantIn } from "./builders.ts";
+
+const TURN_1 = [11, 12, 13];
+const TURN_2 = [11, 12, 13, 14, 15];
+const LOADED = { models: [aModel(MODEL, { sizeBytes: 5e9 })], running: [aRunning()] };
+
+function twoHosts(): FleetDriver {
+  const driver = new FleetDriver({ policy: "predicted_latency" });
+  driver.at(6_000);
+  driver.join("a", LOADED);
+  driver.join("b", LOADED);
+  return driver;
+}
+
+/** One turn of a conversation, from grant to end. */
+function turn(driver: FleetDriver, id: string, prefix: number[], part = {}): string {
+  const { hostId } = grantIn(driver.acquire(id, { prefix, promptBytes: prefix.length * 4_000, ...part }));
+  driver.now += 10_000;
+  driver.settle(id);
+  driver.beat("a", LOADED);
+  driver.beat("b", LOADED);
+  return hostId;
+}
+
+function cachedTokens(driver: FleetDriver, id: string, prefix: number[], hostId: string): number {
+  const { decision } = grantIn(driver.acquire(id, { prefix, promptBytes: prefix.length * 4_000 }));
+  driver.settle(id, { type: "client-left" });
+  return decision.candidates.find((one) => one.hostId === hostId)?.parts?.["cachedTokens"] ?? 0;
+}
+
+describe("prefixes", () => {
+  it("bring the next turn of a conversation to the host that has read the last one", () => {
+    const driver = twoHosts();
+    const first = turn(driver, "1", TURN_1);
+    for (let index = 2; index < 12; index += 1) expect(turn(driver, `${index}`, TURN_2)).toBe(first);
+  });
+
+  it("count up to the deepest hash that both have, in the bytes the edge told", () => {
+    const driver = twoHosts();
+    const hostId = turn(driver, "1", TURN_1, { pinnedHost: "a" });
+    expect(cachedTokens(driver, "2", TURN_2, hostId)).toBeCloseTo(3 * 1_000, 6);
+    expect(cachedTokens(driver, "3", [99, 12, 13], "a")).toBeCloseTo(2_999, 6);
+    const request = { prefix: TURN_2, prefixEnds: [500, 900, 1_200, 1_300, 1_400], promptBytes: 2_000 };
+    driver.now += 5_000;
+    const { decision } = grantIn(driver.acquire("4", request));
+    expect(decision.candidates.find((one) => one.hostId === "a")?.parts?.["cachedTokens"]).toBeCloseTo(300, 6);
+  });
+
+  it("are none of another model's", () => {
+    const driver = new FleetDriver({ policy: "predicted_latency" });
+    driver.at(6_000);
+    const both = { models: [aModel(MODEL), aModel(OTHER)], running: [aRunning(MODEL), aRunning(OTHER)] };
+    driver.join("a", both);
+    grantIn(driver.acquire("1", { prefix: TURN_1, promptBytes: 12_000 }));
+    driver.now += 10_000;
+    driver.settle("1");
+    const { decision } = grantIn(driver.acquire("2", { prefix: TURN_2, promptBytes: 20_000, model: OTHER }));
+    expect(decision.candidates[0]?.parts?.["cachedTokens"]).toBe(0);
+  });
+
+  it("are forgotten when the model is unloaded, loaded with another context, or the host starts anew", () => {
+    const ends = [
+      { ...LOADED, running: [] },
+      { ...LOADED, running: [aRunning(MODEL, { contextLength: 8_192 })] },
+      { ...LOADED, runId: "run-00002" },
+    ];
+    for (const end of ends) {
+      const driver = twoHosts();
+      turn(driver, "1", TURN_1, { pinnedHost: "a" });
+      expect(driver.fleet.prefixes.size).toBe(3);
+      driver.beat("a", end);
+      expect(driver.fleet.prefixes.size).toBe(0);
+    }
+  });
+
+  it("are forgotten with a host that is removed", () => {
+    const driver = twoHosts();
+    turn(driver, "1", TURN_1, { pinnedHost: "a" });
+    driver.send({ type: "host-removed", hostId: "a" });
+    expect(driver.fleet.prefixes.size).toBe(0);
+  });
+
+  it("are remembered up to what a host can keep, the least recent conversations forgotten first", () => {
+    const driver = twoHosts();
+    const conversation = (index: number) => Array.from({ length: 40 }, (_, block) => index * 1_000 + block);
+    for (let index = 0; index < 20; index += 1) {
+      turn(driver, `${index}`, conversation(index), { pinnedHost: "a", promptBytes: 40 * 1_024 });
+    }
+    const held = [...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held;
+    // 8 GiB of 128 KiB tokens and four slots of 4,096 tokens, at four bytes a token.
+    expect(held?.bytes).toBeLessThanOrEqual((66_000 + 4 * 4_096) * 4);
+    expect(held?.blocks.has(19_039)).toBe(true);
+    expect(held?.blocks.has(39)).toBe(false);
+  });
+
+  it("count for less where what was expected in the cache had to be read again", () => {
+    const driver = twoHosts();
+    const report = (id: string, promptMs: number) => ({
+      ...LOADED,
+      finished: [
+        {
+          id: `L-${id}`,
+          model: MODEL,
+          outcome: "served" as const,
+          promptTokens: 5_000,
+          promptMs,
+          outputTokens: 50,
+          outputMs: 1_000,
+          loadMs: 3,
+          totalMs: promptMs + 1_010,
+        },
+      ],
+    });
+    for (let index = 0; index < 12; index += 1) {
+      const id = `${index}`;
+      grantIn(driver.acquire(id, { prefix: TURN_2, promptBytes: 20_000, pinnedHost: "a" }));
+      driver.now += 9_000;
+      driver.settle(id);
+      driver.beat("a", report(id, 2_500));
+      driver.beat("b", LOADED);
+    }
+    expect(cachedTokens(driver, "x", TURN_2, "a")).toBeLessThan(2_500);
+    expect([...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held.keeping).toBeLessThan(0.5);
+  });
+});
