@@ -5,6 +5,7 @@ import type { deriveLegKey } from "../auth/leg-token.ts";
 import { verifyLegToken } from "../auth/leg-token.ts";
 import type { VerifiedLeg } from "../auth/leg-token.ts";
 import { LEG_TOKEN_HEADER } from "../wire/leg.ts";
+import { blobDigestOf, relayUpload } from "./blob-upload.ts";
 import type { EdgeClock } from "./edge-clock.ts";
 import type { Leases } from "./leases.ts";
 import type { Log } from "./log.ts";
@@ -62,7 +63,17 @@ export class Gate {
       if (expectsContinue) response.writeContinue();
     };
     if (leg.path === CANCEL_PATH) await this.#cancel(leg, request, response, goOn);
+    else if (blobDigestOf(leg.path) !== undefined) await this.#upload(leg, request, response, goOn);
     else await this.#work(leg, request, response, goOn);
+  }
+
+  async #upload(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
+    const { leases, relay: deps } = this.#deps;
+    const lease = leases.take(leg.leaseId, "", false);
+    if (lease === undefined) return this.#refuse(response, 503, "no lease for an upload");
+    goOn();
+    const outcome = await relayUpload({ path: leg.path, request, response, signal: lease.signal }, deps);
+    leases.end(lease, { outcome });
   }
 
   async #cancel(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
@@ -93,7 +104,7 @@ export class Gate {
   async #prove(request: IncomingMessage): Promise<VerifiedLeg | string> {
     const path = request.url ?? "";
     if (request.method !== "POST") return "the method is not POST";
-    if (!RELAYED.has(path) && path !== CANCEL_PATH) return "the path is none of the leg's";
+    if (!isOfTheLeg(path)) return "the path is none of the leg's";
     const token = request.headers[LEG_TOKEN_HEADER];
     if (typeof token !== "string") return "no token";
     const { legKey, hostId, issuer, clock } = this.#deps;
@@ -101,6 +112,7 @@ export class Gate {
     if (!verified.ok) return `the token is ${verified.error.code}: ${verified.error.reason}`;
     const leg = verified.value;
     if (leg.path !== path || leg.method !== "POST") return "the token is for another path";
+    if (!mayUpload(leg)) return "the token does not open this upload";
     return this.#replays.use(leg.jti, leg.expiresAt, clock.now()) ? leg : "the token was used before";
   }
 
@@ -114,6 +126,16 @@ export class Gate {
     this.#loggedAt = now;
     this.#unlogged = 0;
   }
+}
+
+function isOfTheLeg(path: string): boolean {
+  return RELAYED.has(path) || path === CANCEL_PATH || blobDigestOf(path) !== undefined;
+}
+
+/** An upload changes what the host holds, and its token names the blob as the path does. */
+function mayUpload({ path, scope, bodySha256 }: VerifiedLeg): boolean {
+  const digest = blobDigestOf(path);
+  return digest === undefined || (scope === "manage" && bodySha256 === digest);
 }
 
 /** The body, if it is whole and the one that the token was signed for. */

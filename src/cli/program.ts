@@ -4,6 +4,7 @@ import { addAgent } from "./agent.ts";
 import { addFleet } from "./fleet.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
+import { addProxy } from "./proxy.ts";
 import { addServe } from "./serve.ts";
 import { CliError, say } from "./terminal.ts";
 import { addToken } from "./token.ts";
@@ -28,7 +29,7 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent]) add(program);
+  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy]) add(program);
   return program;
 }
 

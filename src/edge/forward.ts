@@ -39,8 +39,11 @@ export interface Forwarded {
   readonly requestId: string;
   readonly method: string;
   readonly path: string;
-  readonly body: Uint8Array;
+  /** A stream is sent as it comes, once: an attempt that fails cannot be repeated. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array>;
   readonly bodySha256: string;
+  /** Opens the agent's routes that change what a host holds. */
+  readonly scope?: "manage" | undefined;
   readonly contentType: string;
   readonly userAgent: string | null;
   readonly modelKey?: string | undefined;
@@ -58,7 +61,7 @@ export async function openLeg(
   request: Forwarded,
   abort: AbortController,
 ): Promise<Result<OpenLeg, Outcome>> {
-  const limitMs = prepared.settings.TIMEOUT + request.body.byteLength / UPLOAD_BYTES_PER_MS;
+  const limitMs = prepared.settings.TIMEOUT + sizeOf(request.body) / UPLOAD_BYTES_PER_MS;
   const timer = setTimeout(() => abort.abort(), limitMs);
   try {
     const response = await fetch(grant.hostUrl + request.path, {
@@ -75,6 +78,11 @@ export async function openLeg(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** An agent accepts a stream before its first byte. */
+function sizeOf(body: Forwarded["body"]): number {
+  return body instanceof Uint8Array ? body.byteLength : 0;
 }
 
 async function judge(response: Response): Promise<Result<OpenLeg, Outcome>> {
@@ -108,6 +116,7 @@ async function legHeaders(prepared: Prepared, grant: Grant, request: Forwarded):
     path: request.path,
     bodySha256: request.bodySha256,
     ...(request.modelKey === undefined ? {} : { model: request.modelKey }),
+    ...(request.scope === undefined ? {} : { scope: request.scope }),
     deadlineAt: grant.expiresAt,
   });
   return {

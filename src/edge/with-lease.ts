@@ -36,7 +36,8 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
   const exclude: string[] = [];
   let previous: FailedAttempt | undefined;
   let kept: Response | undefined;
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+  const attemptsMax = attemptsFor(request.forwarded);
+  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const answer = await acquire(c, { ...request.lease, exclude, attempt }, previous);
     if (!answer.ok) return kept ?? request.refuse(attempt > 1 ? afterFailures(answer.refusal) : answer.refusal);
     const tried = await tryHost(c, answer.grant, request);
@@ -49,7 +50,12 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
     previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };
   }
   if (previous !== undefined) c.executionCtx.waitUntil(settle(cellOf(c.env), previous.leaseId, previous.outcome));
-  return kept ?? request.refuse({ code: "attempts_failed", detail: `${ATTEMPTS_MAX} hosts failed` });
+  return kept ?? request.refuse({ code: "attempts_failed", detail: `${attemptsMax} host(s) failed` });
+}
+
+/** A stream has gone when its attempt has failed. */
+function attemptsFor({ body }: Forwarded): number {
+  return body instanceof Uint8Array ? ATTEMPTS_MAX : 1;
 }
 
 function logAttempt(requestId: string, grant: Grant, outcome: Outcome): void {

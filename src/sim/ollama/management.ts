@@ -1,5 +1,6 @@
 // Copy, delete, blobs, and what needs an account that no simulated host has.
 import { createHash } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import { parseModelName } from "../../wire/model-name.ts";
@@ -37,6 +38,7 @@ export function handleDelete(host: Host, exchange: Exchange): void {
   exchange.reply.whole(200, undefined, "");
 }
 
+const RST_AVOIDANCE_MS = 500;
 const DIGEST = /^sha256[:-][0-9a-fA-F]{64}$/;
 
 export function handleBlobHead(host: Host, exchange: Exchange): void {
@@ -52,7 +54,9 @@ export function handleBlobHead(host: Host, exchange: Exchange): void {
 export async function handleBlobPost(host: Host, exchange: Exchange): Promise<void> {
   const digest = exchange.param;
   if (!DIGEST.test(digest)) return sendError(exchange, 400, "invalid digest format");
-  if (host.store.blobs.has(digest.replace("-", ":"))) return exchange.reply.whole(200, undefined, "");
+  if (host.store.blobs.has(digest.replace("-", ":"))) {
+    return await answerEarly(exchange);
+  }
   const hash = createHash("sha256");
   try {
     for await (const piece of exchange.request) {
@@ -71,6 +75,16 @@ export async function handleBlobPost(host: Host, exchange: Exchange): Promise<vo
   }
   host.store.blobs.add(got);
   exchange.reply.whole(201, undefined, "");
+}
+
+/** Go's server answers, then goes on reading for a while, so that no reset overtakes the answer (net/http, rstAvoidanceDelay). */
+async function answerEarly({ request, reply: { response } }: Exchange): Promise<void> {
+  response.statusCode = 200;
+  response.setHeader("Content-Length", 0);
+  response.flushHeaders();
+  const read = new Promise((resolve) => request.once("close", resolve).resume());
+  await Promise.race([read, wait(RST_AVOIDANCE_MS, undefined, { ref: false })]);
+  response.end();
 }
 
 /** POST /api/me: nobody is signed in. */
