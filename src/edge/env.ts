@@ -6,6 +6,7 @@ import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
+import type { HashKey } from "./keyed-hash.ts";
 
 export interface Env {
   readonly CELL: DurableObjectNamespace;
@@ -27,6 +28,8 @@ export interface Caller {
 export interface Prepared {
   readonly settings: Settings;
   readonly keys: HiveKeys;
+  /** For hashes of prompts; as secret as the keys it comes from. */
+  readonly prefixKey: HashKey;
 }
 
 export interface HonoEnv {
@@ -48,7 +51,13 @@ async function readEnvironment(env: Env): Promise<Prepared> {
   if (env.HIVE_KEYS === undefined || env.HIVE_KEYS === "") throw new Error("HIVE_KEYS: missing; run `npx hive init`");
   const keys = await importHiveKeys(env.HIVE_KEYS);
   if (!keys.ok) throw new Error(`HIVE_KEYS: ${keys.error}`);
-  return { settings: settings.value, keys: keys.value };
+  return { settings: settings.value, keys: keys.value, prefixKey: await derivePrefixKey(env.HIVE_KEYS) };
+}
+
+async function derivePrefixKey(secret: string): Promise<HashKey> {
+  const bytes = new TextEncoder().encode(`hive prompt prefixes\n${secret}`);
+  const view = new DataView(await crypto.subtle.digest("SHA-256", bytes));
+  return [view.getUint32(0), view.getUint32(4)];
 }
 
 /** The cell that serves this edge; a new stub per use, for a stub is broken after an infrastructure error. */

@@ -1,6 +1,5 @@
 // Parse once: what the edge must know of an inference body, read from byte ranges, without building the prompt's strings.
 import { goTypeWord, scanBody } from "../wire/json-scan.ts";
-import { readMessages } from "../wire/json-messages.ts";
 import { readJson, readScalar, readString } from "../wire/json-text.ts";
 import type { ScannedBody } from "../wire/json-scan.ts";
 import { parseModelName } from "../wire/model-name.ts";
@@ -8,6 +7,8 @@ import type { ModelName } from "../wire/model-name.ts";
 import { RUNNER_OPTIONS, writeRunnerOptions } from "../wire/runner-options.ts";
 import type { Result } from "../wire/result.ts";
 import type { Endpoint } from "./endpoints.ts";
+import { readPrompt } from "./prompt.ts";
+import type { Prompt } from "./prompt.ts";
 import type { RefusalText } from "./refuse.ts";
 
 export interface Inspected {
@@ -19,7 +20,7 @@ export interface Inspected {
   readonly runner: string;
   readonly numCtx?: number | undefined;
   readonly numPredict?: number | undefined;
-  readonly promptBytes: number;
+  readonly prompt: Prompt;
 }
 
 /** Reads a body, or says what Ollama would say to it. */
@@ -50,16 +51,17 @@ export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected
 function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model: ModelName): Inspected {
   const stream = readScalar(body.bytes, body.members.get("stream"));
   const numCtx = readNumber(body, "num_ctx");
+  const prompt = readPrompt(body);
   return {
     spelled,
     model,
     streaming:
       typeof stream === "boolean" && endpoint.streamDefault !== undefined ? stream : endpoint.streamDefault === true,
-    needs: readNeeds(body),
+    needs: readNeeds(body, prompt),
     runner: readRunner(body),
     numCtx,
-    numPredict: readNumber(body, "num_predict"),
-    promptBytes: body.bytes.byteLength,
+    numPredict: readNumber(body, "num_predict") ?? readLimit(body),
+    prompt,
   };
 }
 
@@ -75,15 +77,20 @@ function readNumber(body: ScannedBody, option: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-function readNeeds(body: ScannedBody): string[] {
+/** The names of the other APIs for the longest answer. */
+function readLimit(body: ScannedBody): number | undefined {
+  for (const name of ["max_tokens", "max_completion_tokens", "max_output_tokens"]) {
+    const value = readScalar(body.bytes, body.members.get(name));
+    if (typeof value === "number") return value;
+  }
+  return undefined;
+}
+
+function readNeeds(body: ScannedBody, { mediaCount }: Prompt): string[] {
   const needs: string[] = [];
   const tools = body.members.get("tools");
   if (tools?.type === "array" && tools.end - tools.start > 2) needs.push("tools");
-  const images = body.members.get("images");
-  const messages = body.members.get("messages");
-  const inMessages =
-    messages?.type === "array" && readMessages(body.bytes, messages).some((message) => message.mediaCount > 0);
-  if (inMessages || (images?.type === "array" && images.end - images.start > 2)) needs.push("vision");
+  if (mediaCount > 0) needs.push("vision");
   return needs;
 }
 

@@ -11,11 +11,15 @@ import type { Endpoint } from "../endpoints.ts";
 import type { HonoEnv } from "../env.ts";
 import { inspect } from "../inspect.ts";
 import type { Inspected } from "../inspect.ts";
+import { hashPrompt, tenantKey } from "../prompt.ts";
+import type { PromptPrefix } from "../prompt.ts";
 import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
 import type { RefusalText } from "../refuse.ts";
 import { withLease } from "../with-lease.ts";
 import type { LeasedRequest } from "../with-lease.ts";
+
+const NO_PREFIX: PromptPrefix = { hashes: [], ends: [] };
 
 /** Ollama's words for a full queue, kept because clients match on them. */
 const BUSY = "server busy, please try again.  maximum pending requests exceeded";
@@ -63,7 +67,7 @@ async function leased(
   const { style } = endpoint;
   return {
     style,
-    lease: leaseRequest(c, endpoint, inspected),
+    lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
       requestId: c.var.requestId,
       method: "POST",
@@ -78,7 +82,8 @@ async function leased(
   };
 }
 
-function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspected): LeaseRequest {
+function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspected, body: Uint8Array): LeaseRequest {
+  const prefix = prefixOf(c, endpoint, inspected, body);
   const deadlineMs = Number(c.req.header("hive-deadline-ms") ?? "NaN");
   const client: unknown = c.req.raw.cf?.["clientIp"];
   return {
@@ -90,15 +95,28 @@ function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspec
     streaming: inspected.streaming,
     runner: inspected.runner,
     numCtx: inspected.numCtx,
-    promptBytes: inspected.promptBytes,
+    promptBytes: inspected.prompt.textBytes,
     numPredict: inspected.numPredict,
-    prefix: [],
+    prefix: prefix.hashes,
+    prefixEnds: prefix.ends,
     deadlineAt: deadlineMs > 0 ? Date.now() + deadlineMs : undefined,
     pinnedHost: pinOf(c),
     exclude: [],
     attempt: 1,
     connection: typeof client === "string" ? client : undefined,
   };
+}
+
+function prefixOf(
+  c: Context<HonoEnv>,
+  { kind }: Endpoint,
+  { prompt, model }: Inspected,
+  body: Uint8Array,
+): PromptPrefix {
+  // Embeddings and questions about models leave nothing in a prompt cache.
+  if (kind === "embed" || kind === "control") return NO_PREFIX;
+  const { caller, prepared } = c.var;
+  return hashPrompt(tenantKey(prepared.prefixKey, caller.principal.tenant), model.canonical, prompt, body);
 }
 
 function pinOf(c: Context<HonoEnv>): string | undefined {
