@@ -1,18 +1,21 @@
 // The agent beside one Ollama: joins once, sends heartbeats, and relays what the edge has signed.
 import type { HostKeys } from "../auth/host-token.ts";
 import { deriveLegKey } from "../auth/leg-token.ts";
-import { LEG_KEEP_ALIVE_MS } from "../wire/leg.ts";
+import type { Limits } from "../wire/heartbeat.ts";
 import { AgentError } from "./agent-error.ts";
 import { faultOf } from "./call.ts";
+import { CurrentLimits } from "./current-limits.ts";
 import { EdgeClock } from "./edge-clock.ts";
 import { Gate } from "./gate.ts";
 import { Heartbeats } from "./heartbeat.ts";
 import { joinEdge, learnEdgeTime, readInvite } from "./join.ts";
 import { Leases } from "./leases.ts";
+import { Loads } from "./loads.ts";
 import type { Log } from "./log.ts";
 import { openOllama } from "./ollama-client.ts";
 import { Orders } from "./orders.ts";
 import { Probe } from "./probe.ts";
+import { Residency } from "./residency.ts";
 import { openServer, refuse } from "./server.ts";
 import type { Handler } from "./server.ts";
 import { readKeys, readMembership, writeMembership } from "./state.ts";
@@ -27,8 +30,8 @@ export interface AgentOptions {
   readonly joinToken?: string;
   /** Most requests at once; OLLAMA_NUM_PARALLEL, else 1, unless given. */
   readonly slots?: number;
-  /** Silence on the leg is broken this often; 15 s. */
-  readonly keepAliveMs?: number;
+  /** Limits that hold here whatever the edge says. */
+  readonly limits?: Partial<Limits>;
   readonly log: Log;
 }
 
@@ -57,6 +60,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const close = async (): Promise<void> => {
       work.leases.cancelAll();
       work.orders.stop();
+      work.loads.stop();
       await Promise.all([work.heartbeats.stop(), server.close()]);
       ollama.close();
     };
@@ -84,13 +88,20 @@ async function prepare(parts: Parts) {
   const { log } = options;
   const leases = new Leases(slots);
   const hurry = (): void => heartbeats.hurry();
-  const orders = new Orders({ ollama, leases, log, onChanged: hurry });
+  const limits = new CurrentLimits(options.limits);
+  const probe = new Probe(ollama);
+  const residency = new Residency(async () => await probe.readRunning());
+  const nameOf = (model: string): string | undefined => probe.nameOf(model);
+  const loads = new Loads({ ollama, residency, limits, nameOf, log, onChanged: hurry });
+  const orders = new Orders({ ollama, leases, loads, residency, log, onChanged: hurry });
   const heartbeats: Heartbeats = new Heartbeats({
     membership,
     keys,
     clock,
-    probe: new Probe(ollama),
+    probe,
     leases,
+    loads,
+    limits,
     slots,
     log,
     carryOut: (order) => orders.carryOut(order),
@@ -103,7 +114,8 @@ async function prepare(parts: Parts) {
     clock,
     leases,
     log,
-    relay: { ollama, keepAliveMs: options.keepAliveMs ?? LEG_KEEP_ALIVE_MS, onOllamaFault: hurry },
+    onCancelled: hurry,
+    relay: { ollama, limits, loads, residency, onOllamaFault: hurry },
   });
   const handler: Handler = (request, response, body) => {
     gate.handle(request, response, body).catch((cause: unknown) => {
@@ -111,7 +123,7 @@ async function prepare(parts: Parts) {
       response.destroy();
     });
   };
-  return { leases, orders, heartbeats, handler };
+  return { leases, orders, loads, heartbeats, handler };
 }
 
 /** Who this host is: by joining with an invite that was not used yet, else from the last join. */

@@ -6,8 +6,10 @@ import { verifyLegToken } from "../auth/leg-token.ts";
 import type { VerifiedLeg } from "../auth/leg-token.ts";
 import { LEG_TOKEN_HEADER } from "../wire/leg.ts";
 import { blobDigestOf, relayUpload } from "./blob-upload.ts";
+import { readRunnerOptions } from "../wire/runner-options.ts";
 import type { EdgeClock } from "./edge-clock.ts";
-import type { Leases } from "./leases.ts";
+import type { Lease, Leases } from "./leases.ts";
+import type { LoadWish } from "./loads.ts";
 import type { Log } from "./log.ts";
 import { readBody } from "./read-body.ts";
 import { relay } from "./relay.ts";
@@ -15,18 +17,27 @@ import type { RelayDeps } from "./relay.ts";
 import { ReplayCache } from "./replay-cache.ts";
 import { refuse } from "./server.ts";
 
-/** Paths that run a model, and whether they take a slot. Nothing else of Ollama can be reached. */
-const RELAYED: ReadonlyMap<string, { readonly counted: boolean }> = new Map([
-  ["/api/chat", { counted: true }],
-  ["/api/generate", { counted: true }],
-  ["/api/embed", { counted: true }],
-  ["/api/embeddings", { counted: true }],
+interface RelayedPath {
+  /** Whether it takes a slot. */
+  readonly counted: boolean;
+  /** The endpoint that brings its model into memory. */
+  readonly loadedBy?: LoadWish["by"];
+}
+
+const GENERATES: RelayedPath = { counted: true, loadedBy: "generate" };
+const EMBEDS: RelayedPath = { counted: true, loadedBy: "embed" };
+/** Paths that reach Ollama; nothing else does. */
+const RELAYED: ReadonlyMap<string, RelayedPath> = new Map([
+  ["/api/chat", GENERATES],
+  ["/api/generate", GENERATES],
+  ["/api/embed", EMBEDS],
+  ["/api/embeddings", EMBEDS],
   ["/api/show", { counted: false }],
-  ["/v1/chat/completions", { counted: true }],
-  ["/v1/completions", { counted: true }],
-  ["/v1/embeddings", { counted: true }],
-  ["/v1/responses", { counted: true }],
-  ["/v1/messages", { counted: true }],
+  ["/v1/chat/completions", GENERATES],
+  ["/v1/completions", GENERATES],
+  ["/v1/embeddings", EMBEDS],
+  ["/v1/responses", GENERATES],
+  ["/v1/messages", GENERATES],
 ]);
 const CANCEL_PATH = "/hive/v1/cancel";
 const NOT_ITS_BODY = "the body is not the token's";
@@ -40,7 +51,9 @@ export interface GateDeps {
   readonly clock: EdgeClock;
   readonly leases: Leases;
   readonly log: Log;
-  readonly relay: Omit<RelayDeps, "onEnded">;
+  readonly relay: Omit<RelayDeps, "onEnding" | "onForced" | "onEnded">;
+  /** A request was cancelled: the next heartbeat is the proof. */
+  readonly onCancelled: () => void;
 }
 
 /** Handles one request of whoever reached this port. */
@@ -72,7 +85,10 @@ export class Gate {
     const lease = leases.take(leg.leaseId, "", false);
     if (lease === undefined) return this.#refuse(response, 503, "no lease for an upload");
     goOn();
-    const outcome = await relayUpload({ path: leg.path, request, response, signal: lease.signal }, deps);
+    const outcome = await relayUpload(
+      { path: leg.path, request, response, signal: lease.signal },
+      { ollama: deps.ollama, keepAliveMs: deps.limits.get().keepAliveMs },
+    );
     leases.end(lease, { outcome });
   }
 
@@ -95,9 +111,25 @@ export class Gate {
     }
     const deadlineInMs = leg.deadlineAt === undefined ? undefined : leg.deadlineAt - clock.now();
     await relay(
-      { path: leg.path, request, response, body, lease, deadlineInMs },
-      { ...deps, onEnded: (report) => leases.end(lease, report) },
+      { path: leg.path, request, response, body, lease, deadlineInMs, wish: wishOf(leg) },
+      { ...deps, ...this.#accounting(lease) },
     );
+  }
+
+  /** Keeps the books of one lease. */
+  #accounting(lease: Lease): Pick<RelayDeps, "onEnding" | "onForced" | "onEnded"> {
+    const { leases, log, onCancelled } = this.#deps;
+    return {
+      onEnding: () => void (lease.ending = true),
+      onForced: () => {
+        leases.noteForced();
+        log({ event: "cancel-forced", leaseId: lease.id, model: lease.model });
+      },
+      onEnded: (report) => {
+        leases.end(lease, report);
+        if (report.outcome === "cancelled") onCancelled();
+      },
+    };
   }
 
   /** All that must hold before a byte of the body is looked at; else, for the log alone, what does not. */
@@ -136,6 +168,13 @@ function isOfTheLeg(path: string): boolean {
 function mayUpload({ path, scope, bodySha256 }: VerifiedLeg): boolean {
   const digest = blobDigestOf(path);
   return digest === undefined || (scope === "manage" && bodySha256 === digest);
+}
+
+function wishOf({ path, model, runner }: VerifiedLeg): LoadWish | undefined {
+  const by = RELAYED.get(path)?.loadedBy;
+  // Options of another kind than Ollama's are for Ollama to refuse.
+  if (by === undefined || model === undefined || readRunnerOptions(runner ?? "") === undefined) return undefined;
+  return { model, runner: runner ?? "", by };
 }
 
 /** The body, if it is whole and the one that the token was signed for. */

@@ -8,7 +8,9 @@ import { heartbeatAnswerSchema } from "../wire/heartbeat.ts";
 import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbeat.ts";
 import { call, faultOf, parseJson } from "./call.ts";
 import type { EdgeClock } from "./edge-clock.ts";
+import type { CurrentLimits } from "./current-limits.ts";
 import type { Leases } from "./leases.ts";
+import type { Loads } from "./loads.ts";
 import type { Log } from "./log.ts";
 import type { Probe } from "./probe.ts";
 import type { Membership } from "./state.ts";
@@ -16,6 +18,7 @@ import type { Membership } from "./state.ts";
 const AGENT_VERSION = "0.1.0";
 /** The heartbeat's own bound. */
 const MAX_PARALLEL = 256;
+const MAX_LOADING = 64;
 const BEAT_LIMIT_MS = 10_000;
 const BACKOFF_MAX_MS = 30_000;
 /** However many reasons there are for an extra heartbeat, no more than four a second. */
@@ -31,6 +34,8 @@ export interface HeartbeatDeps {
   readonly clock: EdgeClock;
   readonly probe: Probe;
   readonly leases: Leases;
+  readonly loads: Loads;
+  readonly limits: CurrentLimits;
   readonly slots: number;
   readonly log: Log;
   readonly carryOut: (order: HeartbeatAnswer["orders"][number]) => void;
@@ -116,7 +121,7 @@ export class Heartbeats {
   }
 
   async #beat(): Promise<Beat> {
-    const { leases, clock } = this.#deps;
+    const { leases, limits, clock } = this.#deps;
     const finished = leases.unacknowledged();
     const body = Buffer.from(JSON.stringify(await this.#report(finished)));
     const sentAt = Date.now();
@@ -130,6 +135,7 @@ export class Heartbeats {
       if (!parsed.success) return { ok: false, reason: "the edge's answer has a wrong shape" };
       clock.learn(parsed.data.edgeTimeMs, sentAt, Date.now());
       leases.acknowledge(finished);
+      limits.learn(parsed.data.limits);
       for (const order of parsed.data.orders) this.#deps.carryOut(order);
       return { ok: true, answer: parsed.data };
     } catch (cause) {
@@ -138,7 +144,7 @@ export class Heartbeats {
   }
 
   async #report(finished: readonly FinishedLease[]): Promise<Heartbeat> {
-    const { probe, leases, slots } = this.#deps;
+    const { probe, leases, loads, slots } = this.#deps;
     const observation = await probe.observe();
     if (observation.backend !== this.#backend) this.#deps.log({ event: `ollama-${observation.backend}` });
     this.#backend = observation.backend;
@@ -152,6 +158,8 @@ export class Heartbeats {
       parallel: Math.min(slots, MAX_PARALLEL),
       active: leases.active(),
       finished: [...finished],
+      loading: loads.running().slice(0, MAX_LOADING),
+      forcedCancels: leases.forcedCancels(),
     };
   }
 

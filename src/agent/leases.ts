@@ -11,6 +11,8 @@ export type Lease = {
   /** Fires when the edge no longer wants the answer. */
   readonly signal: AbortSignal;
   readonly abort: () => void;
+  /** Nobody wants it any more and Ollama has been told: it takes no slot, and is listed until Ollama has let go. */
+  ending: boolean;
 };
 
 export type LeaseReport = Omit<FinishedLease, "id" | "model" | "totalMs">;
@@ -21,6 +23,7 @@ const MAX_FINISHED = 4096;
 export class Leases {
   private readonly held = new Set<Lease>();
   private finished: FinishedLease[] = [];
+  private forced = 0;
   private readonly slots: number;
 
   constructor(slots: number) {
@@ -38,6 +41,7 @@ export class Leases {
       counted,
       signal: abort.signal,
       abort: () => abort.abort(),
+      ending: false,
     };
     this.held.add(lease);
     return lease;
@@ -49,6 +53,15 @@ export class Leases {
     const totalMs = Math.max(0, Date.now() - lease.startedAt);
     this.finished.push({ id: lease.id, model: lease.model, totalMs, ...report });
     if (this.finished.length > MAX_FINISHED) this.finished.shift();
+  }
+
+  /** Notes that Ollama went on with a request that nobody wanted until its connection was reset. */
+  noteForced(): void {
+    this.forced += 1;
+  }
+
+  forcedCancels(): number {
+    return this.forced;
   }
 
   /** Ends the request that works under this lease, if there is one. */
@@ -77,7 +90,7 @@ export class Leases {
 
   private countedNow(): number {
     let count = 0;
-    for (const lease of this.held) if (lease.counted) count++;
+    for (const lease of this.held) if (lease.counted && !lease.ending) count++;
     return count;
   }
 }

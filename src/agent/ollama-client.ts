@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request as httpRequest } from "node:http";
 import { AgentError } from "./agent-error.ts";
+import { hangUp } from "./hang-up.ts";
 
 export type OllamaClient = {
   readonly baseUrl: URL;
@@ -30,21 +31,39 @@ export type OllamaPost = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  readonly signal: AbortSignal;
+};
+
+export type OllamaRequest = {
+  /** Ollama's header, and the body that follows. */
+  readonly answer: Promise<IncomingMessage>;
+  /** Ends the request and waits for the proof; true when the connection had to be reset. */
+  readonly end: () => Promise<boolean>;
 };
 
 /**
- * Posts and waits for Ollama's header. A pooled socket that Ollama closed while it lay idle fails without having reached
- * it (https://nodejs.org/api/http.html, request.reusedSocket), so that one case is tried again on a fresh connection.
+ * Posts to Ollama. A pooled socket that Ollama closed while it lay idle fails without having reached it
+ * (https://nodejs.org/api/http.html, request.reusedSocket), so that one case is tried again on a fresh connection.
  */
-export async function postToOllama(client: OllamaClient, post: OllamaPost): Promise<IncomingMessage> {
-  const first = open(client, post, client.agent);
-  try {
-    return await first.answer;
-  } catch (cause) {
-    if (!first.request.reusedSocket || post.signal.aborted || !isReset(cause)) throw cause;
-    return await open(client, post, undefined).answer;
-  }
+export function postToOllama(client: OllamaClient, post: OllamaPost): OllamaRequest {
+  let current = open(client, post, client.agent);
+  let ended = false;
+  const retried = async (): Promise<IncomingMessage> => {
+    try {
+      return await current.answer;
+    } catch (cause) {
+      if (ended || !current.request.reusedSocket || !isReset(cause)) throw cause;
+      current = open(client, post, undefined);
+      return await current.answer;
+    }
+  };
+  const answer = retried();
+  // Who has ended the request does not wait for it any more.
+  answer.catch(() => undefined);
+  const end = async (): Promise<boolean> => {
+    ended = true;
+    return await hangUp(current.request);
+  };
+  return { answer, end };
 }
 
 function open(client: OllamaClient, post: OllamaPost, agent: Agent | undefined) {
@@ -52,7 +71,6 @@ function open(client: OllamaClient, post: OllamaPost, agent: Agent | undefined) 
     method: "POST",
     headers: { ...post.headers, "accept-encoding": "identity", "content-length": String(post.body.byteLength) },
     agent: agent ?? false,
-    signal: post.signal,
     setDefaultHeaders: true,
   });
   request.setNoDelay(true);

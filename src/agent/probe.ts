@@ -2,6 +2,7 @@
 import type { Heartbeat, ModelOnDisk, RunningModel } from "../wire/heartbeat.ts";
 import type { OllamaClient } from "./ollama-client.ts";
 import * as z from "zod";
+import { parseModelName } from "../wire/model-name.ts";
 import { call, parseJson } from "./call.ts";
 import { ollamaUrl } from "./ollama-client.ts";
 
@@ -46,6 +47,7 @@ export type Observation = Pick<Heartbeat, "backend" | "ollamaVersion" | "models"
 export class Probe {
   private readonly ollama: OllamaClient;
   private readonly shownByDigest = new Map<string, Shown>();
+  private names: ReadonlyMap<string, string> = new Map();
   private last: Observation = { backend: "down", ollamaVersion: "", models: [], running: [] };
 
   constructor(ollama: OllamaClient) {
@@ -66,7 +68,19 @@ export class Probe {
     const models = await this.describeModels(rowsOf(tags, tagRowSchema).slice(0, MAX_MODELS));
     const running = rowsOf(ps, runningRowSchema).slice(0, MAX_RUNNING).map(toRunning);
     this.last = { backend: "up", ollamaVersion: version.slice(0, 40), models, running };
+    this.names = namesOf(models);
     return this.last;
+  }
+
+  /** What is in Ollama's memory at this moment; undefined when it does not answer. */
+  async readRunning(): Promise<readonly RunningModel[] | undefined> {
+    const rows = await this.readList("/api/ps");
+    return rows === undefined ? undefined : rowsOf(rows, runningRowSchema).map(toRunning);
+  }
+
+  /** Ollama's own name of a model on disk, by canonical key; undefined for one it does not have or runs elsewhere. */
+  nameOf(model: string): string | undefined {
+    return this.names.get(model);
   }
 
   private wentDown(): Observation {
@@ -158,6 +172,16 @@ function toShown(read: z.infer<typeof showSchema>): Shown {
   const info = read.model_info ?? {};
   const contextLength = numberOf(info[`${String(info["general.architecture"])}.context_length`]);
   return { capabilities: read.capabilities, ...(contextLength === undefined ? {} : { contextLength }) };
+}
+
+/** Canonical key to Ollama's own name, of the models that run here. */
+function namesOf(models: readonly ModelOnDisk[]): ReadonlyMap<string, string> {
+  return new Map(
+    models.flatMap(({ name, remote }) => {
+      const parsed = parseModelName(name);
+      return parsed.ok && remote !== true ? [[parsed.value.canonical, name]] : [];
+    }),
+  );
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -1,16 +1,23 @@
-// The framed leg: answers at once, keeps the path alive while Ollama is silent, then head line and Ollama's own bytes.
+// Relays one request: accepted at once, its model loaded by the agent, then Ollama's own bytes; however it ends, told once.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { LegHead } from "../wire/leg.ts";
-import type { Lease, LeaseReport } from "./leases.ts";
-import type { OllamaClient } from "./ollama-client.ts";
-import { LEG_CONTENT_TYPE, LEG_HEAD_MAX_BYTES } from "../wire/leg.ts";
 import { faultOf } from "./call.ts";
+import type { CurrentLimits } from "./current-limits.ts";
+import type { Lease, LeaseReport } from "./leases.ts";
+import { LegWriter } from "./leg-writer.ts";
+import type { LoadOutcome, LoadWish, Loads } from "./loads.ts";
+import type { OllamaClient, OllamaRequest } from "./ollama-client.ts";
 import { postToOllama } from "./ollama-client.ts";
-import { RecordCutter, recordFormatOf } from "./records.ts";
-import { Tail } from "./tail.ts";
+import { pump } from "./pump.ts";
+import { recordFormatOf } from "./records.ts";
+import { isStructured, isUnload, setsKeepAlive } from "./request-body.ts";
+import type { Residency } from "./residency.ts";
+import { unlessAborted } from "./when-aborted.ts";
 
 const FORWARDED_HEADERS = ["content-type", "content-length", "allow", "location"] as const;
 const SENT_HEADERS = ["content-type", "accept", "user-agent"] as const;
+/** A wait for a load that is worth telling of. */
+const TOLD_LOAD_MS = 1_000;
 
 export type RelayCall = {
   readonly path: string;
@@ -18,15 +25,23 @@ export type RelayCall = {
   readonly response: ServerResponse;
   readonly body: Buffer;
   readonly lease: Lease;
+  /** What must be in memory first; undefined where nothing need be. */
+  readonly wish: LoadWish | undefined;
   /** From now until nobody wants the answer, ms. */
   readonly deadlineInMs: number | undefined;
 };
 
 export type RelayDeps = {
   readonly ollama: OllamaClient;
-  readonly keepAliveMs: number;
-  /** Ollama did not take the connection, or broke it. */
+  readonly limits: CurrentLimits;
+  readonly loads: Loads;
+  readonly residency: Residency;
+  /** Ollama did not take the connection, broke it, or fell silent. */
   readonly onOllamaFault: () => void;
+  /** Nobody wants the answer any more; Ollama is being told. */
+  readonly onEnding: () => void;
+  /** Ollama did not heed that, until its connection was reset. */
+  readonly onForced: () => void;
   /**
    * Ollama's work is over, however it went. Called once, and before the answer's last byte: when the edge has that, the
    * slot is given to the next request, which must not find it taken.
@@ -34,86 +49,107 @@ export type RelayDeps = {
   readonly onEnded: (report: LeaseReport) => void;
 };
 
+/** Why a request ends before its answer: nobody is there any more, or its time is up. */
+type Cut = "left" | "deadline";
+
 /** Relays one request to its end, whatever that is; never rejects. */
 export async function relay(call: RelayCall, deps: RelayDeps): Promise<void> {
-  const { response, lease } = call;
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  const deadline = startDeadline(call.deadlineInMs);
-  const signal = AbortSignal.any([gone.signal, lease.signal, deadline.signal]);
-  // A lease that is cancelled takes its connection with it; a client that is gone has none.
-  lease.signal.addEventListener("abort", () => response.destroy());
-  if (lease.signal.aborted) response.destroy();
+  const cut = new AbortController();
+  const cutFor = (why: Cut) => (): void => cut.abort(why);
+  call.response.once("close", cutFor("left"));
+  call.lease.signal.addEventListener("abort", cutFor("left"));
+  if (call.lease.signal.aborted) cut.abort("left");
+  const timer = startDeadline(call.deadlineInMs, cutFor("deadline"));
+  const leg = new LegWriter(call.response, deps.limits.get().keepAliveMs, () =>
+    call.wish === undefined ? undefined : deps.loads.statusOf(call.wish),
+  );
+  const sent: { request?: OllamaRequest } = {};
   try {
-    await exchange(call, deps, signal);
-  } catch {
-    const left = gone.signal.aborted || lease.signal.aborted;
-    response.destroy();
-    if (!left && !deadline.signal.aborted) deps.onOllamaFault();
-    deps.onEnded({ outcome: left || deadline.signal.aborted ? "cancelled" : "failed" });
-  } finally {
-    deadline.stop();
-  }
-}
-
-async function exchange(call: RelayCall, deps: RelayDeps, signal: AbortSignal): Promise<void> {
-  const { response } = call;
-  response.writeHead(200, { "content-type": LEG_CONTENT_TYPE, "cache-control": "no-transform" });
-  response.flushHeaders();
-  const keepAlive = setInterval(() => response.write("\n"), deps.keepAliveMs);
-  let answer: IncomingMessage;
-  try {
-    answer = await postToOllama(deps.ollama, {
-      path: call.path,
-      body: call.body,
-      headers: sentHeaders(call.request),
-      signal,
-    });
+    await exchange({ call, deps, leg, signal: cut.signal, sent });
   } catch (cause) {
-    if (response.destroyed || call.lease.signal.aborted) throw cause;
-    if (!signal.aborted) deps.onOllamaFault();
-    const failure = signal.aborted ? "deadline passed" : `ollama: ${faultOf(cause)}`;
-    deps.onEnded({ outcome: signal.aborted ? "cancelled" : "failed" });
-    response.end(headLine({ status: 502, headers: {}, failure: failure.slice(0, 200) }));
-    return;
+    if (cut.signal.aborted) await cutOff(leg, deps, sent.request, cut.signal.reason as Cut);
+    else await fail(leg, deps, sent.request, cause);
   } finally {
-    clearInterval(keepAlive);
+    clearTimeout(timer);
+    if (setsKeepAlive(call.body)) deps.residency.forget();
   }
-  response.write(headLine({ status: answer.statusCode ?? 502, headers: forwardedHeaders(answer) }));
-  await pump(answer, response, deps.onEnded);
 }
 
-/** Copies the body in whole records; rejects, with the answer unfinished, when Ollama's connection breaks. */
-async function pump(answer: IncomingMessage, response: ServerResponse, onEnded: RelayDeps["onEnded"]): Promise<void> {
-  const cutter = new RecordCutter(recordFormatOf(answer.headers["content-type"]));
-  const tail = new Tail();
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    tail.push(chunk);
-    await write(response, cutter.push(chunk));
-    if (cutter.overflowed()) throw new Error("a record without end");
-  }
-  if (!answer.complete) throw new Error("the answer broke off");
-  onEnded(tail.read(answer.statusCode ?? 502));
-  for (const chunk of cutter.rest()) response.write(chunk);
-  response.end();
-}
+type Exchange = {
+  readonly call: RelayCall;
+  readonly deps: RelayDeps;
+  readonly leg: LegWriter;
+  readonly signal: AbortSignal;
+  /** Set as soon as Ollama has the request. */
+  readonly sent: { request?: OllamaRequest };
+};
 
-/** Waits where the edge reads more slowly than Ollama writes. */
-async function write(response: ServerResponse, chunks: readonly Buffer[]): Promise<void> {
-  let flowing = true;
-  for (const chunk of chunks) flowing = response.write(chunk);
-  if (response.destroyed) throw new Error("the edge is gone");
-  if (flowing) return;
-  await new Promise<void>((resolve, reject) => {
-    const settle = (): void => {
-      response.off("drain", settle);
-      response.off("close", settle);
-      if (response.destroyed) reject(new Error("the edge is gone"));
-      else resolve();
-    };
-    response.once("drain", settle);
-    response.once("close", settle);
+async function exchange({ call, deps, leg, signal, sent }: Exchange): Promise<void> {
+  const load = await ensureLoaded(call, deps, signal);
+  if (load.type === "failed") {
+    deps.onEnded({ outcome: "failed" });
+    leg.head({ status: load.status, headers: {}, error: load.error }, "opaque");
+    return leg.end();
+  }
+  sent.request = postToOllama(deps.ollama, {
+    path: call.path,
+    body: call.body,
+    headers: sentHeaders(call.request),
   });
+  const answer = await unlessAborted(sent.request.answer, signal);
+  const format = recordFormatOf(answer.headers["content-type"]);
+  leg.head({ status: answer.statusCode ?? 502, headers: forwardedHeaders(answer), ...statusAfter(load) }, format);
+  const copied = pump(answer, leg, {
+    format,
+    stallMs: deps.limits.get().stallMs,
+    isStructured: () => isStructured(call.body),
+    onWhole: deps.onEnded,
+  });
+  await unlessAborted(copied, signal);
+}
+
+async function ensureLoaded(
+  { wish, body }: RelayCall,
+  { loads }: RelayDeps,
+  signal: AbortSignal,
+): Promise<LoadOutcome> {
+  signal.throwIfAborted();
+  if (wish === undefined || isUnload(body)) return { type: "not-loadable" };
+  return await loads.ensure(wish, signal);
+}
+
+function statusAfter(load: LoadOutcome): Pick<LegHead, "hive-status"> {
+  if (load.type !== "loaded" || load.tookMs < TOLD_LOAD_MS) return {};
+  return { "hive-status": `loaded in ${(load.tookMs / 1_000).toFixed(1)} s` };
+}
+
+/** Nobody waits any more. The slot is free at once; the lease is listed until Ollama has provably let go. */
+async function cutOff(leg: LegWriter, deps: RelayDeps, request: OllamaRequest | undefined, why: Cut): Promise<void> {
+  deps.onEnding();
+  if (why === "deadline" && !leg.headSent) {
+    leg.head({ status: 504, headers: {}, failure: "deadline passed", code: "deadline" }, "opaque");
+    leg.end();
+  } else leg.destroy();
+  if (request !== undefined && (await request.end())) deps.onForced();
+  deps.onEnded({ outcome: "cancelled" });
+}
+
+/** Ollama cannot be reached, has broken off, or has fallen silent. */
+async function fail(
+  leg: LegWriter,
+  deps: RelayDeps,
+  request: OllamaRequest | undefined,
+  cause: unknown,
+): Promise<void> {
+  deps.residency.forget();
+  deps.onOllamaFault();
+  deps.onEnded({ outcome: "failed" });
+  if (leg.headSent) leg.destroy();
+  else {
+    leg.head({ status: 502, headers: {}, failure: `ollama: ${faultOf(cause)}`.slice(0, 200) }, "opaque");
+    leg.end();
+  }
+  if (request !== undefined && (await request.end())) deps.onForced();
 }
 
 function sentHeaders(request: IncomingMessage): Record<string, string> {
@@ -134,16 +170,9 @@ function forwardedHeaders(answer: IncomingMessage): Record<string, string> {
   return forwarded;
 }
 
-function headLine(head: LegHead): string {
-  const line = `${JSON.stringify(head)}\n`;
-  if (Buffer.byteLength(line) <= LEG_HEAD_MAX_BYTES) return line;
-  return `${JSON.stringify({ status: 502, headers: {}, failure: "ollama: header too long" } satisfies LegHead)}\n`;
-}
-
-function startDeadline(inMs: number | undefined): { signal: AbortSignal; stop: () => void } {
-  const abort = new AbortController();
-  if (inMs === undefined) return { signal: abort.signal, stop: () => undefined };
+function startDeadline(inMs: number | undefined, onPassed: () => void): NodeJS.Timeout | undefined {
+  if (inMs === undefined) return undefined;
+  if (inMs <= 0) onPassed();
   // setTimeout takes no more than 2^31-1 ms and fires at once beyond.
-  const timer = setTimeout(() => abort.abort(), Math.min(Math.max(0, inMs), 2 ** 31 - 1));
-  return { signal: abort.signal, stop: () => clearTimeout(timer) };
+  return setTimeout(onPassed, Math.min(Math.max(0, inMs), 2 ** 31 - 1));
 }

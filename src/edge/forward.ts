@@ -2,14 +2,16 @@
 import { sha256Base64Url } from "../auth/digest.ts";
 import { deriveLegKey, signLegToken } from "../auth/leg-token.ts";
 import type { Grant, Outcome } from "../wire/lease.ts";
-import { LEG_CONTENT_TYPE, LEG_TOKEN_HEADER } from "../wire/leg.ts";
+import { LEG_CONTENT_TYPE, LEG_KEEP_ALIVE_MS, LEG_TOKEN_HEADER } from "../wire/leg.ts";
 import type { Result } from "../wire/result.ts";
 import type { Prepared } from "./env.ts";
 import { readLegHead } from "./leg-head.ts";
-import type { OpenLeg } from "./leg-head.ts";
+import type { LegWait, OpenLeg } from "./leg-head.ts";
 
 /** A large body needs time to arrive before an agent can accept it: allow for 4 MB/s on top of TIMEOUT. */
 const UPLOAD_BYTES_PER_MS = 4_000;
+/** So many in a row: the path or the agent is dead. An agent may not have heard yet of a shorter KEEP_ALIVE. */
+const MISSED_KEEP_ALIVES = 3;
 
 /** Tells an agent at once that nobody waits for a lease any more. Its heartbeat's answer would say so seconds later. */
 export async function cancelLeg(prepared: Prepared, grant: Grant, requestId: string): Promise<void> {
@@ -47,6 +49,11 @@ export interface Forwarded {
   readonly contentType: string;
   readonly userAgent: string | null;
   readonly modelKey?: string | undefined;
+  readonly runner?: string | undefined;
+  /** Epoch ms after which nobody wants the answer. */
+  readonly deadlineAt?: number | undefined;
+  /** Told what the request waits for at its host. */
+  readonly onStatus?: ((status: string) => void) | undefined;
 }
 
 /** A token's id is lease and attempt, and an agent takes each id once: a cancel needs an id of its own. */
@@ -72,7 +79,10 @@ export async function openLeg(
       signal: abort.signal,
     });
     clearTimeout(timer);
-    return await judge(response);
+    return await judge(response, {
+      silenceMs: MISSED_KEEP_ALIVES * Math.max(prepared.settings.KEEP_ALIVE, LEG_KEEP_ALIVE_MS),
+      onStatus: request.onStatus ?? (() => undefined),
+    });
   } catch {
     return failed(abort.signal.aborted ? "did not accept in time" : "refused the connection");
   } finally {
@@ -85,7 +95,7 @@ function sizeOf(body: Forwarded["body"]): number {
   return body instanceof Uint8Array ? body.byteLength : 0;
 }
 
-async function judge(response: Response): Promise<Result<OpenLeg, Outcome>> {
+async function judge(response: Response, wait: LegWait): Promise<Result<OpenLeg, Outcome>> {
   if (response.status === 421 || response.status === 503) {
     await response.body?.cancel();
     return { ok: false, error: { type: "host-refused", reason: `answered ${response.status}` } };
@@ -94,9 +104,10 @@ async function judge(response: Response): Promise<Result<OpenLeg, Outcome>> {
     await response.body?.cancel();
     return failed(`answered ${response.status} where the leg was expected`);
   }
-  const leg = await readLegHead(response.body);
+  const leg = await readLegHead(response.body, wait);
   if (!leg.ok) return failed(leg.error);
-  return leg.value.head.failure === undefined ? leg : failed(leg.value.head.failure);
+  const { failure, code } = leg.value.head;
+  return failure === undefined || code !== undefined ? leg : failed(failure);
 }
 
 function failed(reason: string): Result<never, Outcome> {
@@ -117,7 +128,8 @@ async function legHeaders(prepared: Prepared, grant: Grant, request: Forwarded):
     bodySha256: request.bodySha256,
     ...(request.modelKey === undefined ? {} : { model: request.modelKey }),
     ...(request.scope === undefined ? {} : { scope: request.scope }),
-    deadlineAt: grant.expiresAt,
+    ...(request.runner === undefined ? {} : { runner: request.runner }),
+    deadlineAt: Math.min(grant.expiresAt, request.deadlineAt ?? Number.POSITIVE_INFINITY),
   });
   return {
     [LEG_TOKEN_HEADER]: token,

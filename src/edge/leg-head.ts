@@ -1,11 +1,10 @@
 // Reads an answer of the leg up to its head line; what follows are Ollama's raw bytes.
-import { LEG_HEAD_MAX_BYTES, LEG_KEEP_ALIVE_MS, legHeadSchema } from "../wire/leg.ts";
-import type { LegHead } from "../wire/leg.ts";
+import * as z from "zod";
+import { LEG_HEAD_MAX_BYTES, legHeadSchema, legStatusSchema } from "../wire/leg.ts";
+import type { LegHead, LegStatus } from "../wire/leg.ts";
 import type { Result } from "../wire/result.ts";
 
 const NEWLINE = 0x0a;
-/** Three missed keep-alives: the path or the agent is dead. */
-const SILENCE_MS = 3 * LEG_KEEP_ALIVE_MS;
 /** `response.created` repeats the request's instructions and tools; a longer one is passed on unread. */
 const FIRST_EVENT_MAX_BYTES = 256 * 1024;
 /** Ollama sends its header together with the first event. */
@@ -19,29 +18,49 @@ export interface OpenLeg {
   readonly rest: ReadableStream<Uint8Array>;
 }
 
-/** Skips keep-alive newlines and parses the head line. Fails with a reason for the log. */
-export async function readLegHead(stream: ReadableStream<Uint8Array>): Promise<Result<OpenLeg, string>> {
+/** How long a leg may be silent, and who is told what the request waits for. */
+export interface LegWait {
+  readonly silenceMs: number;
+  readonly onStatus: (status: string) => void;
+}
+
+/** Skips keep-alive newlines and status lines, and parses the head line. Fails with a reason for the log. */
+export async function readLegHead(stream: ReadableStream<Uint8Array>, wait: LegWait): Promise<Result<OpenLeg, string>> {
   const reader = stream.getReader();
-  let line = new Uint8Array(0);
+  let unread = new Uint8Array(0);
   for (;;) {
-    const part = await readWithin(reader, SILENCE_MS);
+    const part = await readWithin(reader, wait.silenceMs);
     if (part === undefined) return { ok: false, error: "the leg ended or fell silent before its head line" };
-    line = line.byteLength === 0 ? skipKeepAlives(part) : concat(line, part);
-    const end = line.indexOf(NEWLINE);
-    if (end >= 0) {
-      const head = parseHead(line.subarray(0, end));
-      if (head.ok) {
-        reader.releaseLock();
-        return { ok: true, value: { head: head.value, leftover: line.slice(end + 1), rest: stream } };
-      }
-      await reader.cancel(head.error);
-      return head;
+    const taken = takeLines(unread.byteLength === 0 ? part : concat(unread, part), wait.onStatus);
+    unread = taken.rest;
+    if (taken.head?.ok === true) {
+      reader.releaseLock();
+      return { ok: true, value: { head: taken.head.value, leftover: taken.rest, rest: stream } };
     }
-    if (line.byteLength > LEG_HEAD_MAX_BYTES) {
-      await reader.cancel("head line too long");
-      return { ok: false, error: "the head line is too long" };
-    }
+    const tooLong = unread.byteLength > LEG_HEAD_MAX_BYTES ? "the head line is too long" : undefined;
+    const error = taken.head?.error ?? tooLong;
+    if (error === undefined) continue;
+    await reader.cancel(error);
+    return { ok: false, error };
   }
+}
+
+/** Reads whole lines up to the head line; what is left follows it, or is the beginning of a line. */
+function takeLines(
+  bytes: Uint8Array,
+  onStatus: LegWait["onStatus"],
+): { head?: Result<LegHead, string>; rest: Uint8Array<ArrayBuffer> } {
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    const line = bytes.subarray(start, end);
+    start = end + 1;
+    if (line.byteLength === 0) continue;
+    const parsed = parseLine(line);
+    if (!parsed.ok || "status" in parsed.value)
+      return { head: parsed as Result<LegHead, string>, rest: bytes.slice(start) };
+    onStatus(parsed.value["hive-status"]);
+  }
+  return { rest: bytes.slice(start) };
 }
 
 /** Reads on to the end of the stream's first event, which then is part of `leftover`; undefined when the host died before it. */
@@ -83,12 +102,6 @@ async function readWithin(
   }
 }
 
-function skipKeepAlives(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  let start = 0;
-  while (bytes[start] === NEWLINE) start += 1;
-  return bytes.slice(start);
-}
-
 function concat(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(left.byteLength + right.byteLength);
   whole.set(left);
@@ -96,9 +109,11 @@ function concat(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-function parseHead(line: Uint8Array): Result<LegHead, string> {
+const lineSchema = z.union([legHeadSchema, legStatusSchema]);
+
+function parseLine(line: Uint8Array): Result<LegHead | LegStatus, string> {
   try {
-    const parsed = legHeadSchema.safeParse(JSON.parse(new TextDecoder().decode(line)));
+    const parsed = lineSchema.safeParse(JSON.parse(new TextDecoder().decode(line)));
     return parsed.success ? { ok: true, value: parsed.data } : { ok: false, error: "the head line has a wrong shape" };
   } catch {
     return { ok: false, error: "the head line is not JSON" };

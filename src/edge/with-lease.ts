@@ -12,6 +12,7 @@ import type { Forwarded } from "./forward.ts";
 import { readFirstEvent } from "./leg-head.ts";
 import type { OpenLeg } from "./leg-head.ts";
 import { lostRecord, RESPONSES_PATH } from "./lost-record.ts";
+import { errorBody } from "./refuse.ts";
 import type { ApiStyle } from "./refuse.ts";
 import { watchRevocations } from "./revocations.ts";
 import type { Watch } from "./revocations.ts";
@@ -120,7 +121,8 @@ async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
 async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest, watch: Watch): Promise<Attempt> {
   const leg = await openLeg(c.var.prepared, grant, request.forwarded, watch.abort);
   if (!leg.ok) return { done: false, outcome: leg.error };
-  const { status } = leg.value.head;
+  const { status, error, code } = leg.value.head;
+  if (code === "deadline") return endedByDeadline(c, grant, request, watch);
   const contentType = contentTypeOf(leg.value);
   if (status === 200 && isStream(contentType)) {
     const { path } = request.forwarded;
@@ -135,7 +137,7 @@ async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
     c.executionCtx.waitUntil(ended.then(end));
     return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
   }
-  const whole = await readWhole(leg.value);
+  const whole = error === undefined ? await readWhole(leg.value) : wordError(request.style, status, error);
   if (whole === undefined)
     return { done: false, outcome: { type: "host-failed", reason: "died before its answer was whole" } };
   const response = new Response(whole, { status, headers: answerHeaders(c, grant, leg.value) });
@@ -145,6 +147,18 @@ async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
   watch.stop();
   c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "served" }));
   return { done: true, response };
+}
+
+/** The client's own limit, or REQUEST_LIMIT: no fault of the host. */
+function endedByDeadline(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest, watch: Watch): Attempt {
+  watch.stop();
+  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "client-left" }));
+  return { done: true, response: request.refuse({ code: "deadline_passed", detail: "the answer had not begun" }) };
+}
+
+/** What Ollama said about a load that the agent had asked for, in the shape of the API that the client has called. */
+function wordError(style: ApiStyle, status: number, message: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(errorBody(style, status, { code: "attempts_failed", message })));
 }
 
 /** The lease is also ended by the host's heartbeats and by its deadline, so one repeat is enough. */
@@ -159,11 +173,12 @@ async function settle(cell: CellRpc, leaseId: string, outcome: Outcome): Promise
 /** Response headers are built, not copied: a host can set neither cookies nor redirects nor CORS. */
 function answerHeaders(c: Context<HonoEnv>, grant: Grant, leg: OpenLeg): Record<string, string> {
   return {
-    "content-type": contentTypeOf(leg),
+    "content-type": leg.head.error === undefined ? contentTypeOf(leg) : "application/json; charset=utf-8",
     "cache-control": "no-store, no-transform",
     "hive-request-id": c.var.requestId,
     "hive-host": grant.hostId,
     "hive-attempts": String(grant.attempt),
     "hive-queue-ms": String(Math.round(grant.queuedMs)),
+    ...(leg.head["hive-status"] === undefined ? {} : { "hive-status": leg.head["hive-status"] }),
   };
 }

@@ -12,7 +12,7 @@ import { simulatedModel } from "../../src/sim/ollama/model.ts";
 import type { SimulatedModel } from "../../src/sim/ollama/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import type { SimulatedOllama } from "../../src/sim/ollama/server.ts";
-import { LEG_TOKEN_HEADER, legHeadSchema } from "../../src/wire/leg.ts";
+import { LEG_TOKEN_HEADER, legHeadSchema, legStatusSchema } from "../../src/wire/leg.ts";
 import type { LegHead } from "../../src/wire/leg.ts";
 import { startFakeEdge } from "../support/fake-edge.ts";
 import type { FakeEdge } from "../support/fake-edge.ts";
@@ -49,6 +49,8 @@ export interface Leg {
 export interface HostOptions {
   readonly agent?: Partial<AgentOptions>;
   readonly model?: Partial<SimulatedModel>;
+  /** Instead of the one model `tiny`. */
+  readonly models?: readonly SimulatedModel[];
   readonly ollamaSlots?: number;
 }
 
@@ -57,7 +59,7 @@ export const CHAT = { model: "tiny", messages: [{ role: "user", content: "hello"
 /** Starts a host that has joined and sent its first heartbeat. */
 export async function startHost(options: HostOptions = {}): Promise<TestHost> {
   const edge = await startFakeEdge();
-  const models = [simulatedModel({ name: "tiny", ...options.model })];
+  const models = options.models ?? [simulatedModel({ name: "tiny", ...options.model })];
   const ollama = await startSimulatedOllama({ models, slots: options.ollamaSlots ?? 4 });
   const stateDir = await mkdtemp(join(tmpdir(), "hive-agent-"));
   const logged: { readonly event: string }[] = [];
@@ -123,12 +125,19 @@ async function readAll(answer: IncomingMessage): Promise<{ text: string; whole: 
   });
 }
 
-/** The keep-alive newlines, the head line, and Ollama's bytes. */
-export function takeApart(text: string): { keepAlives: number; head: LegHead; body: string } {
-  const keepAlives = /^\n*/.exec(text)?.[0].length ?? 0;
-  const end = text.indexOf("\n", keepAlives);
-  const head = legHeadSchema.parse(JSON.parse(text.slice(keepAlives, end)));
-  return { keepAlives, head, body: text.slice(end + 1) };
+/** The keep-alive newlines and status lines, the head line, and Ollama's bytes. */
+export function takeApart(text: string): { keepAlives: number; statuses: string[]; head: LegHead; body: string } {
+  const statuses: string[] = [];
+  let keepAlives = 0;
+  for (let start = 0; ;) {
+    const end = text.indexOf("\n", start);
+    const line = text.slice(start, end);
+    start = end + 1;
+    const status = line === "" ? undefined : legStatusSchema.safeParse(JSON.parse(line));
+    if (status === undefined) keepAlives += 1;
+    else if (status.success && !line.startsWith('{"status"')) statuses.push(status.data["hive-status"]);
+    else return { keepAlives, statuses, head: legHeadSchema.parse(JSON.parse(line)), body: text.slice(start) };
+  }
 }
 
 /** Sends bytes as they are and gives back all that comes. */

@@ -75,7 +75,7 @@ describe("the leg", () => {
   });
 
   it("sends newlines while a model loads, and its header before the first", async () => {
-    await using host = await startHost({ agent: { keepAliveMs: 20 }, model: { loadMs: 400 } });
+    await using host = await startHost({ agent: { limits: { keepAliveMs: 20 } }, model: { loadMs: 400 } });
     const leg = await host.send({});
     expect(await leg.firstBytes()).toBe("\n");
     const { keepAlives, head } = takeApart((await leg.read()).text);
@@ -179,6 +179,6 @@ describe("the leg", () => {
   it("gives up at the deadline and says so", async () => {
     await using host = await startHost({ model: { loadMs: 60_000 } });
     const leg = await host.send({ claims: { deadlineAt: Date.now() + 100 } });
-    expect(takeApart((await leg.read()).text).head).toMatchObject({ status: 502, failure: "deadline passed" });
+    expect(takeApart((await leg.read()).text).head).toMatchObject({ status: 504, code: "deadline" });
   });
 });

@@ -12,7 +12,8 @@ const models = [
 let fleet: TestFleet;
 
 beforeAll(async () => {
-  fleet = await startFleet();
+  // So that Ollama is free again too: by default a load goes on without those who wanted it.
+  fleet = await startFleet({ ABANDON_LOADS: "0s" });
   await fleet.addHost("a", { models, slots: 1 }, 1);
 }, 60_000);
 afterAll(async () => await fleet.close());

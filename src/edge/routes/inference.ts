@@ -4,6 +4,7 @@ import { sha256Base64Url } from "../../auth/digest.ts";
 import { ERRORS } from "../../wire/errors.ts";
 import type { LeaseRequest, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
+import { readRunnerOptions } from "../../wire/runner-options.ts";
 import { formatSize } from "../../wire/size.ts";
 import { readClientPath } from "../client-path.ts";
 import { ENDPOINTS } from "../endpoints.ts";
@@ -77,6 +78,7 @@ async function leased(
       contentType: c.req.header("content-type") ?? "application/json",
       userAgent: c.req.header("user-agent") ?? null,
       modelKey: inspected.model.canonical,
+      runner: readRunnerOptions(inspected.runner) === undefined ? undefined : inspected.runner || undefined,
     },
     refuse: (refusal) => refuse(style, wordRefusal(endpoint, inspected, refusal)),
   };

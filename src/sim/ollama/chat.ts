@@ -32,10 +32,10 @@ export async function answerChat(host: Host, exchange: Exchange, call: ChatCall)
   const { request } = call;
   const model = findModel(host, request);
   refuseRemote(model);
-  const fault = exchange.takeFault(request.model);
+  const empty = (request.messages ?? []).length === 0;
+  const fault = exchange.takeFault(request.model, !empty);
   if (await strikeEarly(exchange, fault)) return;
 
-  const empty = (request.messages ?? []).length === 0;
   if (empty && request.keep_alive === 0) {
     host.scheduler.expire(model);
     return sendEmpty(exchange, call, "unload");

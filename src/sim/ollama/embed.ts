@@ -37,7 +37,7 @@ export async function embed(host: Host, exchange: Exchange, call: EmbedCall): Pr
   const model = host.store.find(name);
   if (model === undefined)
     throw new Refusal(404, `model ${JSON.stringify(call.model)} not found, try pulling it first`);
-  const fault = exchange.takeFault(call.model);
+  const fault = exchange.takeFault(call.model, inputs.length > 0);
   if (await strikeEarly(exchange, fault)) return undefined;
 
   const options = optionsOf(call);

@@ -17,8 +17,8 @@ export type Exchange = {
   readonly received: ReceivedRequest;
   /** Fires when the client leaves. */
   readonly signal: AbortSignal;
-  /** The fault meant for this request and model, if any; asks only once. */
-  readonly takeFault: (model: string) => Fault | undefined;
+  /** The fault meant for this request and model, if any; asks only once. `speaks` is false where nothing is generated. */
+  readonly takeFault: (model: string, speaks?: boolean) => Fault | undefined;
 };
 
 /** c.JSON: a value, whole. */

@@ -15,6 +15,8 @@ type FaultKind =
   | { readonly kind: "slow"; readonly tokensPerSecond: number }
   | { readonly kind: "load_failure"; readonly message?: string }
   | { readonly kind: "busy" }
+  /** The client's leaving goes unnoticed until its connection is reset. */
+  | { readonly kind: "deaf" }
   /** The stream is not what it should be. */
   | { readonly kind: "frames"; readonly frames: WrongFrames };
 
@@ -46,7 +48,7 @@ export class Faults {
   }
 
   /** The first fault that is meant for this request, used up once. */
-  take(request: { readonly path: string; readonly inference: boolean; readonly model: string }): Fault | undefined {
+  take(request: FaultyRequest): Fault | undefined {
     if (this.armed.length === 0) return undefined;
     const found = this.armed.find(({ fault }) => fits(fault, request));
     if (found === undefined) return undefined;
@@ -56,10 +58,34 @@ export class Faults {
   }
 }
 
-function fits(fault: Fault, request: { path: string; inference: boolean; model: string }): boolean {
-  if (fault.kind === "refuse") return false;
+interface FaultyRequest {
+  readonly path: string;
+  readonly inference: boolean;
+  readonly model: string;
+  /** False for a request that only loads or unloads: what strikes at a token does not meet it. */
+  readonly speaks: boolean;
+}
+
+function fits(fault: Fault, request: FaultyRequest): boolean {
+  if (fault.kind === "refuse" || (!request.speaks && strikesAtToken(fault))) return false;
   if (fault.endpoint === undefined ? !request.inference : fault.endpoint !== request.path) return false;
   return fault.model === undefined || canonical(fault.model) === canonical(request.model);
+}
+
+function strikesAtToken(fault: Fault): boolean {
+  switch (fault.kind) {
+    case "hang":
+      return fault.afterTokens > 0;
+    case "die":
+      return fault.atToken > 0;
+    case "crash":
+    case "slow":
+    case "deaf":
+    case "frames":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function canonical(name: string): string {

@@ -29,7 +29,7 @@ export async function answerGenerate(host: Host, exchange: Exchange, call: Gener
   const { request } = call;
   const model = findModel(host, request);
   refuseRemote(model);
-  const fault = exchange.takeFault(request.model);
+  const fault = exchange.takeFault(request.model, request.prompt !== "");
   if (await strikeEarly(exchange, fault)) return;
 
   if (request.prompt === "" && request.keep_alive === 0) {

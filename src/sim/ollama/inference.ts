@@ -88,6 +88,8 @@ export async function holdRunner(
 /** Faults that strike before anything else is done; true when the request is over. */
 export async function strikeEarly(exchange: Exchange, fault: Fault | undefined): Promise<boolean> {
   if (fault === undefined) return false;
+  // With nobody listening for the end of the client's half, only a reset is felt.
+  if (fault.kind === "deaf") exchange.request.socket.removeAllListeners("end");
   if (fault.kind === "busy") throw new Refusal(503, new QueueFull().message);
   if (fault.kind === "reset" || (fault.kind === "die" && fault.atToken === 0)) {
     await exchange.reply.die();

@@ -75,7 +75,7 @@ async function strikeCatalogue(exchange: Exchange): Promise<boolean> {
 }
 
 function faultTaker(host: Host, route: Route, path: string): Exchange["takeFault"] {
-  return (model) => host.faults.take({ path, inference: route.inference, model });
+  return (model, speaks = true) => host.faults.take({ path, inference: route.inference, model, speaks });
 }
 
 /** A signal that fires when the client leaves, as Go's request context does. */
