@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/cell/**", "test/edge/**", "test/bench/**"],
+          exclude: ["test/e2e/**", "test/conformance/**", "test/cell/**", "test/edge/**", "test/bench/**"],
         },
       },
       {
@@ -21,7 +21,7 @@ export default defineConfig({
         // Real processes on two cores: one file at a time, after the rest.
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -1,11 +1,12 @@
 // The Durable Object around the pure fleet: turns RPC verbs into events, effects into answers. It decides nothing.
 import { DurableObject } from "cloudflare:workers";
-import { catalog } from "../core/catalog.ts";
+import { catalog, isCovered } from "../core/catalog.ts";
 import { shorten } from "../core/explain.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
 import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
 import type {
   CancelledLease,
+  CatalogQuery,
   CatalogView,
   CellRpc,
   FailedAttempt,
@@ -123,9 +124,9 @@ export class Cell extends DurableObject implements CellRpc {
     return true;
   }
 
-  async readCatalog(): Promise<CatalogView> {
+  async readCatalog(query: CatalogQuery): Promise<CatalogView | undefined> {
     this.#apply({ type: "tick" });
-    return catalog(this.#fleet, Date.now());
+    return isCovered(this.#fleet, query) ? catalog(this.#fleet, Date.now(), query) : undefined;
   }
 
   async readFleet(): Promise<FleetView> {

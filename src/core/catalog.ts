@@ -1,4 +1,5 @@
 // The fleet as one Ollama: its models, its running models and its version, merged over the hosts that may serve.
+import type { CatalogQuery } from "../wire/cell-rpc.ts";
 import { descending, instantOf, rankDigests } from "./digests.ts";
 import { inPool } from "./eligibility.ts";
 import { servingBeat } from "./liveness.ts";
@@ -21,9 +22,17 @@ export interface Catalog {
   readonly conflicts: readonly ModelConflict[];
 }
 
-/** Merges what the hosts of a pool (all by default) offer at a time. */
-export function catalog(fleet: Fleet, now: number, pool = "*"): Catalog {
-  const known = [...fleet.hosts.values()].filter((host) => inPool(pool, host));
+/** Tells whether a query names a host that its pool has, or none. */
+export function isCovered(fleet: Fleet, { pool, hostId }: CatalogQuery): boolean {
+  const host = hostId === undefined ? undefined : fleet.hosts.get(hostId);
+  return hostId === undefined || (host !== undefined && inPool(pool, host));
+}
+
+/** Merges what the hosts of a pool (all by default), or one of them, offer at a time. */
+export function catalog(fleet: Fleet, now: number, { pool, hostId }: CatalogQuery = { pool: "*" }): Catalog {
+  const known = [...fleet.hosts.values()].filter(
+    (host) => inPool(pool, host) && (hostId === undefined || host.registration.id === hostId),
+  );
   const online = known.filter((host) => servingBeat(fleet, host, now) !== undefined);
   const copies = Map.groupBy(
     online.flatMap((host) => [...host.models.values()]),

@@ -1,5 +1,6 @@
 // The fleet as operators see it: plain data, no keys.
-import type { FleetView, HostView } from "../wire/fleet-view.ts";
+import type { FleetView, HostView, ModelConflict } from "../wire/fleet-view.ts";
+import { catalog } from "./catalog.ts";
 import { slotsOf } from "./leases.ts";
 import { statusOf } from "./liveness.ts";
 import { placeInQueue } from "./queue.ts";
@@ -11,6 +12,7 @@ const QUEUE_SHOWN = 100;
 export function viewFleet(fleet: Fleet, now: number): FleetView {
   return {
     hosts: [...fleet.hosts.values()].map((host) => viewHost(fleet, host, now)),
+    conflicts: viewConflicts(fleet, now),
     queued: fleet.queue.waiting.size,
     queue: [...fleet.queue.waiting.values()].slice(0, QUEUE_SHOWN).map(({ request, queuedAt }, index) => ({
       requestId: request.requestId,
@@ -21,6 +23,33 @@ export function viewFleet(fleet: Fleet, now: number): FleetView {
     activeLeases: fleet.leases.size,
     policy: fleet.settings.policy,
   };
+}
+
+/** Pools are judged apart, for a request never leaves its pool. */
+function viewConflicts(fleet: Fleet, now: number): ModelConflict[] {
+  const pools = new Set([...fleet.hosts.values()].map((host) => host.registration.pool));
+  return [...pools].flatMap((pool) =>
+    catalog(fleet, now, { pool }).conflicts.map(({ key, digests }) => ({
+      name: nameOf(fleet, key),
+      served: digests[0] ?? "",
+      copies: digests.map((digest) => ({ digest, hosts: holdersOf(fleet, pool, key, digest) })),
+    })),
+  );
+}
+
+function nameOf(fleet: Fleet, key: string): string {
+  for (const host of fleet.hosts.values()) {
+    const copy = host.models.get(key);
+    if (copy !== undefined) return copy.name;
+  }
+  return key;
+}
+
+function holdersOf(fleet: Fleet, pool: string, key: string, digest: string): string[] {
+  return [...fleet.hosts.values()]
+    .filter((host) => host.registration.pool === pool && host.models.get(key)?.digest === digest)
+    .map((host) => host.registration.id)
+    .sort();
 }
 
 function viewHost(fleet: Fleet, host: Host, now: number): HostView {

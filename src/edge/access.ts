@@ -9,10 +9,12 @@ const patterns = ROUTES.filter(({ path }) => path.includes(":")).map((route) => 
   pattern: patternOf(route.path),
 }));
 
-/** The row of a request; HEAD is a GET without its body, where it has no row of its own. */
+const HIVE_PATH = /^\/(?:hive|\.well-known)\//;
+
+/** The row of a request; under /hive HEAD is a GET without its body, elsewhere only where Ollama takes it. */
 export function findRoute(method: string, path: string): Route | undefined {
   const found = exact.get(`${method} ${path}`) ?? patterns.find(isMatch(method, path))?.route;
-  return found === undefined && method === "HEAD" ? findRoute("GET", path) : found;
+  return found === undefined && method === "HEAD" && HIVE_PATH.test(path) ? findRoute("GET", path) : found;
 }
 
 /** The methods that a path has; empty for an unknown path. */

@@ -23,7 +23,7 @@ import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./rou
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
 // Open to all.
-app.get("/", (c) => c.text("Ollama is running"));
+app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/plain; charset=utf-8" }));
 app.get("/hive/healthz", (c) => c.json({ status: "ok" }));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.

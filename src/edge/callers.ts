@@ -49,8 +49,11 @@ async function verify(prepared: Prepared, token: string, now: number): Promise<R
   const expected = { issuer: prepared.settings.HIVE_ISSUER, now };
   const client = await verifyClientToken(prepared.keys, token, expected);
   if (client.ok) {
-    const { scope, models, priority, pool, url } = client.value;
-    return describe({ ...client.value, role: "client", scopes: scope, models, priority, pool }, url === true);
+    const { scope, models, priority, pool, url, hosts } = client.value;
+    return describe(
+      { ...client.value, role: "client", scopes: hosts === true ? [...scope, "hosts"] : scope, models, priority, pool },
+      url === true,
+    );
   }
   const admin = await verifyAdminToken(prepared.keys, token, expected);
   if (!admin.ok) return undefined;

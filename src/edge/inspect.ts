@@ -1,4 +1,5 @@
 // Parse once: what the edge must know of an inference body, read from byte ranges, without building the prompt's strings.
+import type { JsonSpan } from "../wire/json-bytes.ts";
 import { goTypeWord, scanBody } from "../wire/json-scan.ts";
 import { readJson, readScalar, readString } from "../wire/json-text.ts";
 import type { ScannedBody } from "../wire/json-scan.ts";
@@ -23,8 +24,14 @@ export interface Inspected {
   readonly prompt: Prompt;
 }
 
+/** Why a body cannot be served. */
+export interface Unserved extends RefusalText {
+  /** True for a sound body that names no model: it can run none, so that a host may word what else is wrong with it. */
+  readonly nameless?: boolean;
+}
+
 /** Reads a body, or says what Ollama would say to it. */
-export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, RefusalText> {
+export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, Unserved> {
   if (bytes.byteLength === 0) return bad(endpoint.style === "ollama" ? "missing request body" : "EOF");
   const scanned = scanBody(bytes);
   if (!scanned.ok) {
@@ -41,7 +48,7 @@ export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected
   const spelled = readModelText(body, endpoint);
   if (spelled === undefined || spelled === "") {
     const { status, message } = endpoint.withoutModel;
-    return { ok: false, error: { code: "bad_request", status, message } };
+    return { ok: false, error: { code: "bad_request", status, message, nameless: true } };
   }
   const name = parseModelName(spelled);
   if (!name.ok) return bad(name.error.message);
@@ -57,7 +64,7 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     model,
     streaming:
       typeof stream === "boolean" && endpoint.streamDefault !== undefined ? stream : endpoint.streamDefault === true,
-    needs: readNeeds(body, prompt),
+    needs: readNeeds(endpoint, body, prompt),
     runner: readRunner(body),
     numCtx,
     numPredict: readNumber(body, "num_predict") ?? readLimit(body),
@@ -86,12 +93,26 @@ function readLimit(body: ScannedBody): number | undefined {
   return undefined;
 }
 
-function readNeeds(body: ScannedBody, { mediaCount }: Prompt): string[] {
-  const needs: string[] = [];
-  const tools = body.members.get("tools");
-  if (tools?.type === "array" && tools.end - tools.start > 2) needs.push("tools");
-  if (mediaCount > 0) needs.push("vision");
-  return needs;
+/** Capabilities the request cannot do without, by what it contains. */
+function readNeeds(endpoint: Endpoint, body: ScannedBody, { mediaCount }: Prompt): string[] {
+  const wanted: [capability: string, isNeeded: boolean][] = [
+    ["embedding", endpoint.kind === "embed"],
+    ["thinking", asksToThink(body)],
+    ["insert", isFilled(body.members.get("suffix"), "string")],
+    ["tools", isFilled(body.members.get("tools"), "array")],
+    ["vision", mediaCount > 0],
+  ];
+  return wanted.flatMap(([capability, isNeeded]) => (isNeeded ? [capability] : []));
+}
+
+/** More than the two bytes of `[]` or `""`. */
+function isFilled(span: JsonSpan | undefined, type: "array" | "string"): boolean {
+  return span?.type === type && span.end - span.start > 2;
+}
+
+function asksToThink(body: ScannedBody): boolean {
+  const asked = readScalar(body.bytes, body.members.get("think") ?? body.members.get("reasoning_effort"));
+  return asked === true || (typeof asked === "string" && asked !== "" && asked !== "none");
 }
 
 function readRunner(body: ScannedBody): string {

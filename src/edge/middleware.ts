@@ -87,5 +87,5 @@ function notThere(c: Context<HonoEnv>, path: string): Response {
 }
 
 function plain(c: Context<HonoEnv>, status: 404 | 405, text: string, headers: Record<string, string> = {}): Response {
-  return c.body(text, status, { "content-type": "text/plain; charset=utf-8", ...headers });
+  return c.body(text, status, { "content-type": "text/plain", ...headers });
 }

@@ -10,6 +10,8 @@ export interface RefusalText {
   /** Overrides the status of the code, where Ollama's own status differs. */
   readonly status?: number;
   readonly retryAfterSeconds?: number | undefined;
+  /** True where Ollama's own handler refuses and a compatibility layer translates, whatever the status. */
+  readonly translated?: boolean;
 }
 
 /** The style of a path, before any route is known. */
@@ -27,7 +29,11 @@ export function errorBody(style: ApiStyle, status: number, refusal: RefusalText)
     case "openai":
       return { error: { message: refusal.message, type: openaiType(status), param: null, code: null } };
     case "anthropic":
-      return { type: "error", error: { type: anthropicType(status), message: refusal.message } };
+      return {
+        type: "error",
+        error: { type: anthropicType(status), message: refusal.message },
+        request_id: `req_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`,
+      };
     case "hive":
       return {
         type: "about:blank",
@@ -42,15 +48,30 @@ export function errorBody(style: ApiStyle, status: number, refusal: RefusalText)
 /** A whole refusal. 429, 503 and 504 carry Retry-After in whole seconds, 1 to 120. */
 export function refuse(style: ApiStyle, refusal: RefusalText): Response {
   const status = refusal.status ?? ERRORS[refusal.code].status;
+  const translated = refusal.translated ?? isTranslated(style, status);
   const headers: Record<string, string> = {
-    "content-type": style === "hive" ? "application/problem+json" : "application/json; charset=utf-8",
+    "content-type": translated ? "application/json" : CONTENT_TYPES[style],
     "cache-control": "no-store",
   };
   if (status === 429 || status === 503 || status === 504) {
     headers["retry-after"] = String(Math.min(120, Math.max(1, Math.ceil(refusal.retryAfterSeconds ?? 5))));
   }
   if (status === 401) headers["www-authenticate"] = "Bearer";
-  return new Response(JSON.stringify(errorBody(style, status, refusal)), { status, headers });
+  const body = JSON.stringify(errorBody(style, status, refusal));
+  return new Response(translated ? `${body}\n` : body, { status, headers });
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const CONTENT_TYPES: Readonly<Record<ApiStyle, string>> = {
+  ollama: JSON_TYPE,
+  openai: JSON_TYPE,
+  anthropic: JSON_TYPE,
+  hive: "application/problem+json",
+};
+
+/** What Ollama's compatibility layers translate has another media type and a newline; what they refuse themselves (400) has not. */
+function isTranslated(style: ApiStyle, status: number): boolean {
+  return (style === "openai" || style === "anthropic") && status !== 400;
 }
 
 function openaiType(status: number): string {

@@ -39,8 +39,9 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
   let kept: Response | undefined;
   const attemptsMax = attemptsFor(request.forwarded);
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-    const answer = await acquire(c, { ...request.lease, exclude, attempt }, previous);
-    if (!answer.ok) return kept ?? request.refuse(attempt > 1 ? afterFailures(answer.refusal) : answer.refusal);
+    const lease = { ...request.lease, exclude, attempt };
+    const answer = await acquire(c, lease, previous);
+    if (!answer.ok) return kept ?? (await conclude(c, request, lease, answer.refusal));
     const tried = await tryHost(c, answer.grant, request);
     if (tried.done) return tried.response;
     if (hasDeparted(c.var.requestId)) return request.refuse({ code: "cancelled", detail: "the client left" });
@@ -72,6 +73,27 @@ function afterFailures(refusal: Refusal): Refusal {
   return refusal.code === "unknown_model" || refusal.code === "model_offline" || refusal.code === "no_host"
     ? { code: "attempts_failed", detail: "every host that has the model failed" }
     : refusal;
+}
+
+async function conclude(
+  c: Context<HonoEnv>,
+  request: LeasedRequest,
+  lease: LeaseRequest,
+  refusal: Refusal,
+): Promise<Response> {
+  if (refusal.code === "missing_capability") return await askIncapable(c, request, lease);
+  return request.refuse(lease.attempt > 1 ? afterFailures(refusal) : refusal);
+}
+
+/** No host lists what the request needs: any that has the model says so, in Ollama's own words, whatever their status. */
+async function askIncapable(c: Context<HonoEnv>, request: LeasedRequest, lease: LeaseRequest): Promise<Response> {
+  const answer = await acquire(c, { ...lease, needs: [] }, undefined);
+  if (!answer.ok) return request.refuse(answer.refusal);
+  const tried = await tryHost(c, answer.grant, request);
+  if (tried.done) return tried.response;
+  const outcome: Outcome = tried.kept === undefined ? tried.outcome : { type: "served" };
+  c.executionCtx.waitUntil(settle(cellOf(c.env), answer.grant.leaseId, outcome));
+  return tried.kept ?? request.refuse({ code: "attempts_failed", detail: "the host asked failed" });
 }
 
 async function acquire(

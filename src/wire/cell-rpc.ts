@@ -13,6 +13,12 @@ export interface CatalogView {
   readonly version: string;
 }
 
+/** Whose models: those of a pool's hosts (`*` is every pool), or of one host among them. */
+export interface CatalogQuery {
+  readonly pool: string;
+  readonly hostId?: string | undefined;
+}
+
 export type HeartbeatVerdict =
   | { readonly ok: true; readonly answer: HeartbeatAnswer }
   | { readonly ok: false; readonly code: Extract<ErrorCode, "stale_heartbeat" | "unknown_host"> };
@@ -36,7 +42,8 @@ export interface CellRpc {
   readHostKey(hostId: string): Promise<PublicKey | undefined>;
   removeHost(hostId: string): Promise<boolean>;
   drainHost(hostId: string, drained: boolean): Promise<boolean>;
-  readCatalog(): Promise<CatalogView>;
+  /** Undefined for a host that is not there. */
+  readCatalog(query: CatalogQuery): Promise<CatalogView | undefined>;
   readFleet(): Promise<FleetView>;
 }
 

@@ -36,8 +36,18 @@ export interface QueuedView {
   readonly expectedWaitMs?: number | undefined;
 }
 
+/** A name under which hosts hold different models. */
+export interface ModelConflict {
+  readonly name: string;
+  /** The digest that clients get. */
+  readonly served: string;
+  /** Every digest with the hosts that hold it; the served one first. */
+  readonly copies: readonly { readonly digest: string; readonly hosts: readonly string[] }[];
+}
+
 export interface FleetView {
   readonly hosts: readonly HostView[];
+  readonly conflicts: readonly ModelConflict[];
   readonly queued: number;
   /** The head of the queue, 100 requests at most. */
   readonly queue: readonly QueuedView[];

@@ -19,6 +19,7 @@ export interface Route {
 }
 
 const open: readonly Route[] = [
+  { method: "HEAD", path: "/", access: "none", does: "the same without the text" },
   { method: "GET", path: "/", access: "none", does: "says that Ollama is running" },
   { method: "GET", path: "/hive/healthz", access: "none", does: "says that the edge answers" },
   { method: "GET", path: "/.well-known/jwks.json", access: "none", does: "the public keys of this Hive" },
@@ -43,7 +44,9 @@ const operators: readonly Route[] = [
 ];
 
 const clients: readonly Route[] = [
+  { method: "HEAD", path: "/api/version", access: "client", does: "the same without a body" },
   { method: "GET", path: "/api/version", access: "client", does: "lowest Ollama version online" },
+  { method: "HEAD", path: "/api/tags", access: "client", does: "the same without a body" },
   { method: "GET", path: "/api/tags", access: "client", does: "models the token may use" },
   { method: "GET", path: "/api/ps", access: "client", does: "those that are loaded" },
   { method: "GET", path: "/api/status", access: "client", does: "whether cloud models are off" },

@@ -65,7 +65,7 @@ describe("the catalog", () => {
     driver.beat("down", { backend: "down", models: [] });
     driver.join("gpu", { models: [aModel("k/gpu")] }, { pool: "gpu" });
     driver.join("up");
-    expect(catalog(driver.fleet, driver.now, "default").models.map(({ key }) => key)).toEqual([MODEL]);
+    expect(catalog(driver.fleet, driver.now, { pool: "default" }).models.map(({ key }) => key)).toEqual([MODEL]);
     expect(
       catalog(driver.fleet, driver.now)
         .models.map(({ key }) => key)

@@ -97,9 +97,9 @@ describe("the route table [T14]", () => {
     const registered = app.routes
       .filter(({ method }) => method !== "ALL")
       .map(({ method, path }) => `${method} ${path}`);
-    expect([...new Set(registered)].toSorted()).toEqual(
-      ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted(),
-    );
+    // Hono answers HEAD with the handler of GET.
+    const rows = ROUTES.map(({ method, path }) => `${method === "HEAD" ? "GET" : method} ${path}`);
+    expect([...new Set(registered)].toSorted()).toEqual([...new Set(rows)].toSorted());
     for (const path of ENDPOINTS.keys()) expect(registered).toContain(`POST ${path}`);
   });
 

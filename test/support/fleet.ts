@@ -39,6 +39,8 @@ export interface TestFleet {
   readonly edge: RunningProcess;
   clientToken(claims?: Partial<ClientTokenRequest>): Promise<string>;
   addHost(id: string, ollama: SimulatedOllamaOptions, slots?: number): Promise<FleetHost>;
+  /** Starts an agent beside an Ollama that runs already, and waits until the fleet has heard it. */
+  joinHost(id: string, ollamaUrl: string, slots?: number): Promise<RunningProcess>;
   readFleet(): Promise<FleetView>;
   host(id: string): Promise<HostView>;
   close(): Promise<void>;
@@ -126,6 +128,7 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     return (await response.json()) as FleetView;
   };
   const hosts: FleetHost[] = [];
+  const agents: RunningProcess[] = [];
   const fleet: TestFleet = {
     url,
     stateDir,
@@ -142,6 +145,11 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     },
     addHost: async (id, options, slots = 2) => {
       const ollama = await startSimulatedOllama(options);
+      const host = { id, ollama, agent: await fleet.joinHost(id, ollama.url, slots) };
+      hosts.push(host);
+      return host;
+    },
+    joinHost: async (id, ollamaUrl, slots = 2) => {
       const agentPort = await freePort();
       const hostUrl = `http://127.0.0.1:${agentPort}`;
       const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any" };
@@ -154,7 +162,7 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
           "--join",
           join,
           "--ollama",
-          ollama.url,
+          ollamaUrl,
           "--listen",
           `127.0.0.1:${agentPort}`,
           "--state",
@@ -164,15 +172,14 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
         ],
         "agent: ready",
       );
-      const host = { id, ollama, agent };
-      hosts.push(host);
+      agents.push(agent);
       await eventually(`host ${id} is alive`, async () =>
         (await readFleet()).hosts.some((seen) => seen.id === id && seen.status === "alive"),
       );
-      return host;
+      return agent;
     },
     close: async () => {
-      await Promise.all(hosts.map((host) => host.agent.stop("SIGKILL")));
+      await Promise.all(agents.map((agent) => agent.stop("SIGKILL")));
       await edge.stop();
       await Promise.all(hosts.map((host) => host.ollama.close()));
       await rm(stateDir, { recursive: true, force: true });

@@ -1,69 +1,70 @@
 // What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
 import type { Context } from "hono";
 import type { CatalogView } from "../../wire/cell-rpc.ts";
-import type { ModelOnDisk } from "../../wire/heartbeat.ts";
+import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
+import { readClientPath } from "../client-path.ts";
 import { cellOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
-import { refuse } from "../refuse.ts";
+import { nativeJson, translatedJson } from "../go-json.ts";
+import { pinOf, whyNotPinned } from "../host-pin.ts";
+import { refuse, styleOf } from "../refuse.ts";
 
 /** What a fleet without any host heard yet claims to be: the version whose wire behaviour Hive follows. */
 const VERSION_UNKNOWN = "0.33.0";
 
-export async function listTags(c: Context<HonoEnv>): Promise<Response> {
-  const { models } = await visible(c);
-  return c.json({
-    models: models.map((model) => ({
-      name: model.name,
-      model: model.name,
-      modified_at: model.modifiedAt,
-      size: model.sizeBytes,
-      digest: model.digest,
-      details: model.details ?? {},
-      capabilities: model.capabilities,
-    })),
-  });
-}
+export const listTags = fromCatalog(({ models }) => nativeJson({ models: models.map(tagRow) }));
 
-export async function listRunning(c: Context<HonoEnv>): Promise<Response> {
-  const { running } = await visible(c);
-  return c.json({
-    models: running.map((model) => ({
-      name: model.name,
-      model: model.name,
-      size: model.sizeBytes,
-      digest: model.digest,
-      details: model.details ?? {},
-      expires_at: model.expiresAt,
-      size_vram: model.sizeVramBytes,
-      context_length: model.contextLength,
-    })),
-  });
-}
+export const listRunning = fromCatalog(({ running }) => nativeJson({ models: running.map(runningRow) }));
 
-export async function showVersion(c: Context<HonoEnv>): Promise<Response> {
-  const { version } = await cellOf(c.env).readCatalog();
-  return c.json({ version: version === "" ? VERSION_UNKNOWN : version });
-}
+export const showVersion = fromCatalog(({ version }) =>
+  nativeJson({ version: version === "" ? VERSION_UNKNOWN : version }),
+);
 
 /** Whether prompts may leave the hosts: no, unless the operator says so. */
-export function showStatus(c: Context<HonoEnv>): Response {
+export const showStatus = fromCatalog((_catalog, c) => {
   const disabled = !c.var.prepared.settings.ALLOW_CLOUD_MODELS;
-  return c.json({ cloud: { disabled, source: disabled ? "config" : "none" } });
-}
+  return nativeJson({ cloud: { disabled, source: disabled ? "config" : "none" } });
+});
 
-export async function listOpenAiModels(c: Context<HonoEnv>): Promise<Response> {
-  const { models } = await visible(c);
-  return c.json({ object: "list", data: models.map(openAiRow) });
-}
+export const listOpenAiModels = fromCatalog(({ models }) =>
+  translatedJson({ object: "list", data: models.map(openAiRow) }),
+);
 
-export async function showOpenAiModel(c: Context<HonoEnv>): Promise<Response> {
+export const showOpenAiModel = fromCatalog(({ models }, c) => {
   const asked = c.req.param("model") ?? "";
+  // As in Ollama, where the router sees the decoded path: a namespace cannot be asked for here.
+  if (asked.includes("/")) return c.body("404 page not found", 404, { "content-type": "text/plain" });
   const name = parseModelName(asked);
-  const { models } = await visible(c);
-  const found = models.find((model) => name.ok && keyOf(model.name) === name.value.canonical);
-  if (found !== undefined) return c.json({ ...openAiRow(found), id: asked });
-  return refuse("openai", { code: "unknown_model", message: `model '${asked}' not found` });
+  if (!name.ok) return refuse("openai", { code: "bad_request", message: name.error.message, translated: true });
+  const found = models.find((model) => keyOf(model.name) === name.value.canonical);
+  if (found !== undefined) return translatedJson({ ...openAiRow(found), id: asked });
+  return refuse("openai", { code: "unknown_model", message: `model '${name.value.display}' not found` });
+});
+
+function tagRow(model: ModelOnDisk): object {
+  return {
+    name: model.name,
+    model: model.name,
+    modified_at: model.modifiedAt,
+    size: model.sizeBytes,
+    digest: model.digest,
+    details: model.details ?? {},
+    capabilities: model.capabilities,
+  };
+}
+
+function runningRow(model: RunningModel): object {
+  return {
+    name: model.name,
+    model: model.name,
+    size: model.sizeBytes,
+    digest: model.digest,
+    details: model.details ?? {},
+    expires_at: model.expiresAt,
+    size_vram: model.sizeVramBytes,
+    context_length: model.contextLength,
+  };
 }
 
 function openAiRow(model: ModelOnDisk): object {
@@ -82,9 +83,16 @@ function keyOf(text: string): string | undefined {
   return name.ok ? name.value.canonical : undefined;
 }
 
-/** Only what the caller may use exists for it. */
-async function visible(c: Context<HonoEnv>): Promise<CatalogView> {
-  const catalog = await cellOf(c.env).readCatalog();
-  const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, c.var.caller.models);
-  return { ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) };
+/** Answers from the models of the caller's pool, or of the one host it names; only what it may use exists for it. */
+function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Response) {
+  return async function answerFromCatalog(c: Context<HonoEnv>): Promise<Response> {
+    const style = styleOf(readClientPath(c.req.url).path);
+    const barred = whyNotPinned(c);
+    if (barred !== undefined) return refuse(style, barred);
+    const { principal, models } = c.var.caller;
+    const catalog = await cellOf(c.env).readCatalog({ pool: principal.pool, hostId: pinOf(c) });
+    if (catalog === undefined) return refuse(style, { code: "unknown_host", message: "hive: no such host" });
+    const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, models);
+    return answer({ ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) }, c);
+  };
 }

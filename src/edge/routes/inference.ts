@@ -1,15 +1,15 @@
 // Inference: every endpoint that runs a model, on the host that the cell chooses.
 import type { Context } from "hono";
-import { sha256Base64Url } from "../../auth/digest.ts";
 import { ERRORS } from "../../wire/errors.ts";
 import type { LeaseRequest, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
 import { readRunnerOptions } from "../../wire/runner-options.ts";
 import { formatSize } from "../../wire/size.ts";
-import { readClientPath } from "../client-path.ts";
 import { ENDPOINTS } from "../endpoints.ts";
 import type { Endpoint } from "../endpoints.ts";
 import type { HonoEnv } from "../env.ts";
+import { pinOf, whyNotPinned } from "../host-pin.ts";
+import { forwarded } from "../forwarded.ts";
 import { inspect } from "../inspect.ts";
 import type { Inspected } from "../inspect.ts";
 import { hashPrompt, tenantKey } from "../prompt.ts";
@@ -17,6 +17,7 @@ import type { PromptPrefix } from "../prompt.ts";
 import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
 import type { RefusalText } from "../refuse.ts";
+import { serveNameless } from "../nameless.ts";
 import { withLease } from "../with-lease.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
@@ -35,7 +36,7 @@ export function inference(endpoint: Endpoint) {
         message: `request body larger than ${formatSize(c.var.prepared.settings.MAX_BODY)}`,
       });
     const inspected = inspect(endpoint, body.value);
-    if (!inspected.ok) return refuse(endpoint.style, inspected.error);
+    if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body.value);
     const barred = whyBarred(c, inspected.value);
     if (barred !== undefined) return refuse(endpoint.style, barred);
     const response = await withLease(c, await leased(c, endpoint, inspected.value, body.value));
@@ -54,9 +55,7 @@ function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | und
       message: "hive: cloud models are off; they would leave the host (ALLOW_CLOUD_MODELS)",
     };
   }
-  if (pinOf(c) !== undefined && !mayPin(c))
-    return { code: "forbidden", message: "hive: this token may not choose a host" };
-  return undefined;
+  return whyNotPinned(c);
 }
 
 async function leased(
@@ -70,14 +69,7 @@ async function leased(
     style,
     lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
-      requestId: c.var.requestId,
-      method: "POST",
-      path: endpoint.path,
-      body,
-      bodySha256: await sha256Base64Url(body),
-      contentType: c.req.header("content-type") ?? "application/json",
-      userAgent: c.req.header("user-agent") ?? null,
-      modelKey: inspected.model.canonical,
+      ...(await forwarded(c, endpoint.path, body, inspected.model.canonical)),
       runner: readRunnerOptions(inspected.runner) === undefined ? undefined : inspected.runner || undefined,
     },
     refuse: (refusal) => refuse(style, wordRefusal(endpoint, inspected, refusal)),
@@ -119,14 +111,6 @@ function prefixOf(
   if (kind === "embed" || kind === "control") return NO_PREFIX;
   const { caller, prepared } = c.var;
   return hashPrompt(tenantKey(prepared.prefixKey, caller.principal.tenant), model.canonical, prompt, body);
-}
-
-function pinOf(c: Context<HonoEnv>): string | undefined {
-  return readClientPath(c.req.url).hostId ?? c.req.header("hive-host");
-}
-
-function mayPin(c: Context<HonoEnv>): boolean {
-  return c.var.caller.role === "admin" || c.var.caller.scopes.includes("hosts");
 }
 
 /** Ollama's own words where Ollama has some; the cell's detail otherwise. */
