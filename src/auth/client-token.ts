@@ -29,6 +29,11 @@ export const clientClaimsSchema = z
     rpm: z.int().positive().optional().describe("Requests per minute."),
     tokensPerDay: z.int().positive().optional().describe("Tokens, in and out, per day."),
     url: z.boolean().optional().describe("True for a token that may stand in a path, /k/KEY/."),
+    ollamaKey: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/)
+      .optional()
+      .describe("Ed25519 key of an Ollama installation: the token is good with a signature of that key alone."),
     hosts: z.boolean().optional().describe("True for a token that may address one host by its id."),
   })
   .describe("Claims of a client token.");

@@ -5,6 +5,7 @@ import type {
   DirectoryRpc,
   Revocation,
   RevocationTarget,
+  RegisteredKey,
   RevocationView,
   TokenRecord,
 } from "../wire/directory-rpc.ts";
@@ -21,6 +22,7 @@ const TABLES = [
   "CREATE TABLE IF NOT EXISTS revocations (kind TEXT, id TEXT, revoked_at INTEGER NOT NULL, PRIMARY KEY (kind, id))",
   "CREATE TABLE IF NOT EXISTS revision (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), number INTEGER NOT NULL)",
   "CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, record TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS ollama_keys (key TEXT PRIMARY KEY, token TEXT NOT NULL, expires_at INTEGER NOT NULL)",
   "CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
 ];
 
@@ -42,13 +44,20 @@ export class Directory extends DurableObject implements DirectoryRpc {
       id,
       revokedAt,
     );
-    this.#sql.exec("INSERT INTO revision VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET number = number + 1");
+    this.#revise();
     return { kind, id, revokedAt };
+  }
+
+  async registerOllamaKey({ key, token }: RegisteredKey, expiresAt: number): Promise<void> {
+    this.#sql.exec("DELETE FROM ollama_keys WHERE expires_at < ?", Date.now());
+    this.#sql.exec("INSERT OR REPLACE INTO ollama_keys VALUES (?, ?, ?)", key, token, expiresAt);
+    this.#revise();
   }
 
   async readRevocations(knownRevision: number): Promise<RevocationView> {
     const revision = this.#sql.exec<{ number: number }>("SELECT number FROM revision").toArray()[0]?.number ?? 0;
-    return revision === knownRevision ? { revision } : { revision, entries: this.#revocations() };
+    if (revision === knownRevision) return { revision };
+    return { revision, entries: this.#revocations(), ollamaKeys: this.#ollamaKeys() };
   }
 
   async noteToken(token: TokenRecord): Promise<void> {
@@ -83,6 +92,15 @@ export class Directory extends DurableObject implements DirectoryRpc {
   async readAudit(limit: number): Promise<readonly AuditEntry[]> {
     const rows = this.#sql.exec<{ entry: string }>("SELECT entry FROM audit ORDER BY number DESC LIMIT ?", limit);
     return rows.toArray().map(({ entry }) => JSON.parse(entry) as AuditEntry);
+  }
+
+  #revise(): void {
+    this.#sql.exec("INSERT INTO revision VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET number = number + 1");
+  }
+
+  #ollamaKeys(): RegisteredKey[] {
+    const rows = this.#sql.exec<{ key: string; token: string }>("SELECT key, token FROM ollama_keys");
+    return rows.toArray().map(({ key, token }) => ({ key, token }));
   }
 
   #revocations(): Revocation[] {

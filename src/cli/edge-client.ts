@@ -18,11 +18,17 @@ const problemSchema = z.object({
 });
 
 /** Calls a route under /hive/v1 and gives its JSON (undefined for an empty answer); fails with one line. */
-export async function callEdge(target: EdgeTarget, method: "GET" | "POST" | "DELETE", path: string): Promise<unknown> {
+export async function callEdge(
+  target: EdgeTarget,
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  body?: object,
+): Promise<unknown> {
   const token = await adminToken(target.state);
   const response = await fetch(`${target.edge}/hive/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${token}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     redirect: "manual",
     signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
   }).catch(() => undefined);

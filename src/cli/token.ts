@@ -3,12 +3,14 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { issueAdminToken, ADMIN_TOKEN_DEFAULT_TTL_MS, ADMIN_TOKEN_MAX_TTL_MS } from "../auth/admin-token.ts";
 import { CLIENT_TOKEN_DEFAULT_TTL_MS, CLIENT_TOKEN_MAX_TTL_MS, issueClientToken } from "../auth/client-token.ts";
+import type { ClientClaims } from "../auth/client-token.ts";
 import type { HiveKeys } from "../auth/keys.ts";
 import { formatDuration } from "../wire/duration.ts";
 import { readCount, readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, requireKeys } from "./state.ts";
 import { CliError, print } from "./terminal.ts";
 import { addTokenAdmin } from "./token-admin.ts";
+import { registerOllamaKey } from "./token-ollama.ts";
 
 interface IssueOptions {
   readonly role: "client" | "admin";
@@ -21,6 +23,7 @@ interface IssueOptions {
   readonly pool?: string;
   readonly expires?: number;
   readonly url?: boolean;
+  readonly ollamaKey?: string;
   readonly edge: string;
   readonly state: string;
 }
@@ -41,6 +44,10 @@ export function addToken(program: Command): void {
     .option("--pool <name>", "group of hosts")
     .option("--expires <duration>", "lifetime, e.g. 30d (default: 30d, admin 15m)", readLifetime)
     .option("--url", "print a base URL that carries the token, for clients that can set no header")
+    .option(
+      "--ollama-key <file-or-key>",
+      "register the public key that an ollama command line signs with (OLLAMA_AUTH=1)",
+    )
     .option(...URL_FLAG)
     .option(...STATE_FLAG)
     .action(issue);
@@ -48,6 +55,10 @@ export function addToken(program: Command): void {
 
 async function issue(options: IssueOptions): Promise<void> {
   checkFlags(options);
+  if (options.ollamaKey !== undefined) {
+    const expiresMs = options.expires ?? CLIENT_TOKEN_DEFAULT_TTL_MS;
+    return await registerOllamaKey(options, options.ollamaKey, { expiresMs, claims: clientClaims(options) });
+  }
   const keys = await requireKeys(options.state);
   const context = { issuer: await readIssuer(options.state), now: Date.now() };
   const token =
@@ -57,11 +68,16 @@ async function issue(options: IssueOptions): Promise<void> {
 
 function checkFlags(options: IssueOptions): void {
   const isAdmin = options.role === "admin";
-  const clientOnly = ["scope", "models", "rpm", "tokensPerDay", "priority", "pool", "url"] as const;
+  const clientOnly = ["scope", "models", "rpm", "tokensPerDay", "priority", "pool", "url", "ollamaKey"] as const;
   const wrong = isAdmin ? clientOnly.find((name) => options[name] !== undefined) : undefined;
   if (wrong !== undefined) {
-    throw new CliError(`--${wrong === "tokensPerDay" ? "tokens-per-day" : wrong} is for --role client only`, 2);
+    throw new CliError(
+      `--${wrong.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --role client only`,
+      2,
+    );
   }
+  if (options.url === true && options.ollamaKey !== undefined)
+    throw new CliError("--url and --ollama-key exclude each other: a key that signs needs no token in its URL", 2);
   const maxMs = isAdmin ? ADMIN_TOKEN_MAX_TTL_MS : CLIENT_TOKEN_MAX_TTL_MS;
   if ((options.expires ?? 0) > maxMs) {
     throw new CliError(`--expires of a token with role ${options.role} is at most ${formatDuration(maxMs)}`, 2);
@@ -83,15 +99,18 @@ async function issueAdmin(keys: HiveKeys, options: IssueOptions, context: Signin
 }
 
 async function issueClient(keys: HiveKeys, options: IssueOptions, context: SigningContext): Promise<string> {
+  const exp = expiry(context.now, options.expires ?? CLIENT_TOKEN_DEFAULT_TTL_MS);
+  return issueClientToken(keys, { ...clientClaims(options), exp, ...context });
+}
+
+function clientClaims(options: IssueOptions): Partial<ClientClaims> & { readonly sub: string } {
   const models = options.models
     ?.split(",")
     .map((glob) => glob.trim())
     .filter((glob) => glob !== "");
   if (models?.length === 0) throw new CliError("--models names no model", 2);
-  return issueClientToken(keys, {
+  return {
     sub: options.sub,
-    exp: expiry(context.now, options.expires ?? CLIENT_TOKEN_DEFAULT_TTL_MS),
-    ...context,
     ...(options.scope === undefined ? {} : { scope: ["inference", "manage"] }),
     ...(models === undefined ? {} : { models }),
     ...(options.rpm === undefined ? {} : { rpm: options.rpm }),
@@ -99,5 +118,5 @@ async function issueClient(keys: HiveKeys, options: IssueOptions, context: Signi
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     ...(options.pool === undefined ? {} : { pool: options.pool }),
     ...(options.url === true ? { url: true } : {}),
-  });
+  };
 }

@@ -12,6 +12,8 @@ interface Remembered {
   readonly caller: Caller;
   readonly record: TokenRecord;
   readonly inPath: boolean;
+  /** Key without whose signature the token is worth nothing. */
+  readonly boundTo: string | undefined;
 }
 
 export interface FoundCaller {
@@ -22,13 +24,14 @@ export interface FoundCaller {
 
 const remembered = new Map<string, Remembered>();
 
-/** The caller behind the first valid credential, or undefined. */
+/** The caller behind the first credential that is valid and not revoked, or undefined. */
 export async function findCaller(
   prepared: Prepared,
   credentials: readonly Credential[],
-  now: number,
+  { now, isRevoked }: { readonly now: number; readonly isRevoked: (caller: Caller) => Promise<boolean> },
 ): Promise<FoundCaller | undefined> {
-  for (const { token, from } of credentials) {
+  for (const credential of credentials) {
+    const { token } = credential;
     const before = remembered.get(token);
     const known = before ?? (await verify(prepared, token, now));
     if (known === undefined) continue;
@@ -36,8 +39,7 @@ export async function findCaller(
       remembered.delete(token);
       continue;
     }
-    // A token in a path ends up in histories and logs of others: only those issued for it are taken there.
-    if (from === "path" && !known.inPath) continue;
+    if (!isInPlace(credential, known) || (await isRevoked(known.caller))) continue;
     if (before !== undefined) return { caller: known.caller };
     remember(token, known);
     return { caller: known.caller, firstSeen: known.record };
@@ -45,20 +47,27 @@ export async function findCaller(
   return undefined;
 }
 
+/** A token in a path ends up in histories and logs of others: only those issued for it are taken there. One that is bound to a key is taken with its signature alone. */
+function isInPlace(credential: Credential, { inPath, boundTo }: Remembered): boolean {
+  if (credential.from === "signature") return boundTo === credential.key;
+  return boundTo === undefined && (credential.from !== "path" || inPath);
+}
+
 async function verify(prepared: Prepared, token: string, now: number): Promise<Remembered | undefined> {
   const expected = { issuer: prepared.settings.HIVE_ISSUER, now };
   const client = await verifyClientToken(prepared.keys, token, expected);
   if (client.ok) {
-    const { scope, models, priority, pool, url, hosts } = client.value;
-    return describe(
-      { ...client.value, role: "client", scopes: hosts === true ? [...scope, "hosts"] : scope, models, priority, pool },
-      url === true,
-    );
+    const { scope, url, hosts, ollamaKey } = client.value;
+    const scopes = hosts === true ? [...scope, "hosts"] : scope;
+    return describe({ ...client.value, role: "client", scopes }, { inPath: url === true, boundTo: ollamaKey });
   }
   const admin = await verifyAdminToken(prepared.keys, token, expected);
   if (!admin.ok) return undefined;
-  return describe({ ...admin.value, role: "admin", models: ["*"], priority: "high", pool: "*" }, false);
+  return describe({ ...admin.value, role: "admin", models: ["*"], priority: "high", pool: "*" }, UNBOUND);
 }
+
+type Place = Pick<Remembered, "inPath" | "boundTo">;
+const UNBOUND: Place = { inPath: false, boundTo: undefined };
 
 interface Verified extends Pick<Caller, "role" | "models" | "scopes"> {
   readonly jti: string;
@@ -71,14 +80,14 @@ interface Verified extends Pick<Caller, "role" | "models" | "scopes"> {
   readonly pool: string;
 }
 
-function describe({ jti, sub, iat, exp, ...rest }: Verified, inPath: boolean): Remembered {
+function describe({ jti, sub, iat, exp, ...rest }: Verified, place: Place): Remembered {
   const { role, models, scopes, priority, pool } = rest;
   const issuedAt = iat * 1000;
   const principal = { tokenId: jti, tenant: sub, priority, pool };
   return {
     caller: { role, principal, models, scopes, issuedAt },
     record: { id: jti, role, sub, scopes, models, pool, priority, issuedAt, expiresAt: exp * 1000 },
-    inPath,
+    ...place,
   };
 }
 

@@ -1,10 +1,10 @@
 // Where a client may put its token; the first valid one wins, a dummy elsewhere does not spoil it.
 import type { ClientPath } from "./client-path.ts";
 
-export interface Credential {
-  readonly token: string;
-  readonly from: "path" | "bearer" | "basic" | "api-key";
-}
+export type Credential =
+  | { readonly token: string; readonly from: "path" | "bearer" | "basic" | "api-key" }
+  /** The registered token of the key that has signed the request. */
+  | { readonly token: string; readonly from: "signature"; readonly key: string };
 
 /** Every credential a request carries, in the order in which they are tried. Query strings never authenticate. */
 export function readCredentials(headers: Headers, path: ClientPath): Credential[] {
@@ -31,5 +31,5 @@ function readBasic(encoded: string): Credential[] {
   const colon = text.indexOf(":");
   const user = colon < 0 ? text : text.slice(0, colon);
   const password = colon < 0 ? "" : text.slice(colon + 1);
-  return [password, user].filter((token) => token !== "").map((token) => ({ token, from: "basic" }));
+  return [password, user].filter((token) => token !== "").map((token) => ({ token, from: "basic" as const }));
 }

@@ -5,11 +5,14 @@ import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { Access } from "../wire/routes.ts";
 import { findRoute, mayEnter, methodsOf } from "./access.ts";
 import { findCaller } from "./callers.ts";
+import type { FoundCaller } from "./callers.ts";
 import { readClientPath } from "./client-path.ts";
+import type { ClientPath } from "./client-path.ts";
 import { readCredentials } from "./credentials.ts";
 import type { Credential } from "./credentials.ts";
 import { directoryOf, prepare } from "./env.ts";
 import type { Caller, HonoEnv } from "./env.ts";
+import { isGenuine, readOllamaSignature } from "./ollama-signature.ts";
 import { refuse, styleOf } from "./refuse.ts";
 import { isRevoked, readRevocations } from "./revocations.ts";
 
@@ -35,7 +38,7 @@ export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
   const route = findRoute(c.req.method, path.path);
   if (route !== undefined && OPEN.has(route.access)) return await next();
   const style = styleOf(path.path);
-  const found = await identify(c, readCredentials(c.req.raw.headers, path));
+  const found = await identify(c, path);
   if (found instanceof Response) return found;
   if (found === undefined) {
     // Ollama's CLI hides the text of a 401 behind its own, and shows that of a 403.
@@ -50,22 +53,32 @@ export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
 });
 
 /** Whose token it is, if it is valid and not revoked. Without knowing what is revoked nobody gets in. */
-async function identify(
-  c: Context<HonoEnv>,
-  credentials: readonly Credential[],
-): Promise<Caller | Response | undefined> {
-  const found = await findCaller(c.var.prepared, credentials, Date.now());
-  if (found === undefined) return undefined;
+async function identify(c: Context<HonoEnv>, path: ClientPath): Promise<Caller | Response | undefined> {
+  const now = Date.now();
+  let found: FoundCaller | undefined;
   try {
-    if (isRevoked(await readRevocations(c.env, Date.now()), found.caller)) return undefined;
+    const signer = await findSigner(c, path, now);
+    const credentials = [...readCredentials(c.req.raw.headers, path), ...(signer === undefined ? [] : [signer])];
+    found = await findCaller(c.var.prepared, credentials, {
+      now,
+      isRevoked: async (caller) => isRevoked(await readRevocations(c.env, now), caller),
+    });
   } catch {
-    const style = styleOf(readClientPath(c.req.url).path);
-    return refuse(style, { code: "cell_unavailable", message: "hive: cannot check this token now" });
+    return refuse(styleOf(path.path), { code: "cell_unavailable", message: "hive: cannot check this token now" });
   }
+  if (found === undefined) return undefined;
   const { firstSeen } = found;
   if (firstSeen !== undefined && isWorthNoting(firstSeen))
     c.executionCtx.waitUntil(directoryOf(c.env).noteToken(firstSeen));
   return found.caller;
+}
+
+/** The token that stands for the Ollama installation that has signed the request. Nothing is computed for a key nobody registered. */
+async function findSigner(c: Context<HonoEnv>, path: ClientPath, now: number): Promise<Credential | undefined> {
+  const signed = readOllamaSignature(c.req.raw, path.path, now);
+  if (signed === undefined) return undefined;
+  const token = (await readRevocations(c.env, now)).ollamaKeys.get(signed.key);
+  return token !== undefined && (await isGenuine(signed)) ? { from: "signature", key: signed.key, token } : undefined;
 }
 
 /** The command line makes a token of a few minutes for every call: a list of those would hide all others. */

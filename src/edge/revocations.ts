@@ -17,6 +17,8 @@ export interface Revocations {
   /** Name to the time until which its tokens are revoked. */
   readonly subs: ReadonlyMap<string, number>;
   readonly hosts: ReadonlyMap<string, number>;
+  /** Key of an Ollama installation to the token that is bound to it. */
+  readonly ollamaKeys: ReadonlyMap<string, string>;
 }
 
 let known: { readonly env: Env; readonly value: Revocations } | undefined;
@@ -31,6 +33,11 @@ export async function readRevocations(env: Env, now: number): Promise<Revocation
   if (ageMs < AGEING_MS || (ageMs < TOO_OLD_MS && isBeingRead)) return before;
   if (ageMs >= TOO_OLD_MS) return await readAnew(env, before, now);
   return await readAnew(env, before, now).catch(() => before);
+}
+
+/** Makes the next request read anew: something was just changed through this isolate. */
+export function forgetRevocations(): void {
+  known = undefined;
 }
 
 async function readAnew(env: Env, before: Revocations | undefined, now: number): Promise<Revocations> {
@@ -56,6 +63,7 @@ function merge(before: Revocations | undefined, view: RevocationView, readAt: nu
     tokens: new Set(of("token").map(({ id }) => id)),
     subs: timed("sub"),
     hosts: timed("host"),
+    ollamaKeys: new Map((view.ollamaKeys ?? []).map(({ key, token }) => [key, token])),
   };
 }
 

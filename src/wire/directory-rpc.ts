@@ -18,10 +18,19 @@ export interface Revocation {
   readonly revokedAt: number;
 }
 
-/** All that is revoked; `entries` only where the asker does not have this revision yet. */
+/** All that is revoked, and who signs instead of sending a token; only where the asker does not have this revision yet. */
 export interface RevocationView {
   readonly revision: number;
   readonly entries?: readonly Revocation[];
+  /** Tokens by the key of the Ollama installation that they are bound to, with the entries. */
+  readonly ollamaKeys?: readonly RegisteredKey[];
+}
+
+/** The token that stands for an Ollama installation; it is worth nothing without a signature of the key. */
+export interface RegisteredKey {
+  /** 32 bytes in base64url. */
+  readonly key: string;
+  readonly token: string;
 }
 
 /** A token as operators see it: what it may, never its text. */
@@ -56,6 +65,8 @@ export interface AuditEntry {
 
 export interface DirectoryRpc {
   revoke(target: RevocationTarget): Promise<Revocation>;
+  /** Registers the key of an Ollama installation; the token that it had before is replaced. */
+  registerOllamaKey(registered: RegisteredKey, expiresAt: number): Promise<void>;
   readRevocations(knownRevision: number): Promise<RevocationView>;
   /** Remembers a token that was issued or has been seen for the first time. */
   noteToken(token: TokenRecord): Promise<void>;

@@ -24,6 +24,9 @@ describe("a wrong command line", () => {
     ["a client's flag on an admin token", ["token", "issue", "--role", "admin", "--rpm", "1"], "--rpm"],
     ["a host id that is no label", ["host", "invite", "Not_One", "--hostname", "a.example.com"], "host id"],
     ["a hostname with a path", ["host", "invite", "a", "--hostname", "https://a.example.com/x"], "--hostname"],
+    ["an Ollama key for an operator", ["token", "issue", "--role", "admin", "--ollama-key", "x"], "--ollama-key"],
+    ["an Ollama key that is none", ["token", "issue", "--role", "client", "--ollama-key", "AAAA"], "--ollama-key"],
+    ["an Ollama key and a URL", ["token", "issue", "--role", "client", "--url", "--ollama-key", "x"], "--ollama-key"],
     ["an argument too many", ["init", "extra"], "argument"],
   ])("exits 2 with one line that names it: %s", async (_, args, named) => {
     const ended = await runHive(args);

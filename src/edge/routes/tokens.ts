@@ -6,6 +6,7 @@ import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
+import { forgetRevocations } from "../revocations.ts";
 import { readWish } from "../token-wish.ts";
 import type { TokenClaims, TokenWish } from "../token-wish.ts";
 
@@ -35,7 +36,13 @@ async function issue(c: Context<HonoEnv>, { ttlMs: _ttlMs, ...claims }: TokenWis
       ? await issueAdminToken(keys, { ...common, sub: claims.sub, ...defined({ scopes: claims.scopes }) })
       : await issueClientToken(keys, { ...common, ...defined(withoutRole(claims)), sub: claims.sub });
   await directoryOf(c.env).noteToken({ ...recordOf(claims), id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 });
-  return c.json({ id: jti, sub: claims.sub, role: claims.role, expiresAt: exp * 1000, token }, 201);
+  const issued = { id: jti, sub: claims.sub, role: claims.role, expiresAt: exp * 1000 };
+  const key = claims.role === "client" ? claims.ollamaKey : undefined;
+  if (key === undefined) return c.json({ ...issued, token }, 201);
+  // The signature stands for the token, whose text is of no use to anybody.
+  await directoryOf(c.env).registerOllamaKey({ key, token }, exp * 1000);
+  forgetRevocations();
+  return c.json(issued, 201);
 }
 
 export async function listTokens(c: Context<HonoEnv>): Promise<Response> {
