@@ -115,6 +115,8 @@ async function prepare(parts: Parts) {
     leases,
     log,
     onCancelled: hurry,
+    report: async () => await heartbeats.report(),
+    hasTold: (model) => heartbeats.hasTold(model),
     relay: { ollama, limits, loads, residency, onOllamaFault: hurry },
   });
   const handler: Handler = (request, response, body) => {

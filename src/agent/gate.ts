@@ -6,6 +6,7 @@ import { verifyLegToken } from "../auth/leg-token.ts";
 import type { VerifiedLeg } from "../auth/leg-token.ts";
 import { LEG_TOKEN_HEADER } from "../wire/leg.ts";
 import { blobDigestOf, relayUpload } from "./blob-upload.ts";
+import { managedMethodOf, relayManaged } from "./managed.ts";
 import { readRunnerOptions } from "../wire/runner-options.ts";
 import type { EdgeClock } from "./edge-clock.ts";
 import type { Lease, Leases } from "./leases.ts";
@@ -51,9 +52,13 @@ export interface GateDeps {
   readonly clock: EdgeClock;
   readonly leases: Leases;
   readonly log: Log;
-  readonly relay: Omit<RelayDeps, "onEnding" | "onForced" | "onEnded">;
+  readonly relay: Omit<RelayDeps, "onEnding" | "onForced" | "onEnded" | "onChanged">;
   /** A request was cancelled: the next heartbeat is the proof. */
   readonly onCancelled: () => void;
+  /** Tells the cell what is now, and resolves when it has heard. */
+  readonly report: () => Promise<void>;
+  /** Whether the cell has heard that a model is in memory. */
+  readonly hasTold: (model: string) => boolean;
 }
 
 /** Handles one request of whoever reached this port. */
@@ -76,7 +81,8 @@ export class Gate {
       if (expectsContinue) response.writeContinue();
     };
     if (leg.path === CANCEL_PATH) await this.#cancel(leg, request, response, goOn);
-    else if (blobDigestOf(leg.path) !== undefined) await this.#upload(leg, request, response, goOn);
+    else if (isUpload(leg)) await this.#upload(leg, request, response, goOn);
+    else if (managedMethodOf(leg.path) !== undefined) await this.#manage(leg, request, response, goOn);
     else await this.#work(leg, request, response, goOn);
   }
 
@@ -92,6 +98,24 @@ export class Gate {
     leases.end(lease, { outcome });
   }
 
+  async #manage(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
+    const { leases, relay: deps, report } = this.#deps;
+    const lease = leases.take(leg.leaseId, "", false, false);
+    const method = managedMethodOf(leg.path);
+    if (lease === undefined || method === undefined) return this.#refuse(response, 503, "no lease for this work");
+    goOn();
+    const body = await provenBody(request, leg);
+    if (body === undefined) {
+      leases.end(lease, { outcome: "cancelled" });
+      return this.#refuse(response, 401, NOT_ITS_BODY);
+    }
+    const { ollama, limits } = deps;
+    leases.end(
+      lease,
+      await relayManaged({ path: leg.path, method, request, response, body, lease }, { ollama, limits, report }),
+    );
+  }
+
   async #cancel(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
     goOn();
     if ((await provenBody(request, leg)) === undefined) return this.#refuse(response, 401, NOT_ITS_BODY);
@@ -101,7 +125,10 @@ export class Gate {
 
   async #work(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
     const { leases, clock, relay: deps } = this.#deps;
-    const lease = leases.take(leg.leaseId, leg.model ?? "", RELAYED.get(leg.path)?.counted ?? true);
+    // An operator's load or unload is no client's request: it takes no slot, and the cell keeps no books of it.
+    const managed = leg.scope === "manage";
+    const counted = !managed && (RELAYED.get(leg.path)?.counted ?? true);
+    const lease = leases.take(leg.leaseId, leg.model ?? "", counted, !managed);
     if (lease === undefined) return this.#refuse(response, 503, "all slots are taken");
     goOn();
     const body = await provenBody(request, leg);
@@ -117,17 +144,20 @@ export class Gate {
   }
 
   /** Keeps the books of one lease. */
-  #accounting(lease: Lease): Pick<RelayDeps, "onEnding" | "onForced" | "onEnded"> {
-    const { leases, log, onCancelled } = this.#deps;
+  #accounting(lease: Lease): Pick<RelayDeps, "onEnding" | "onForced" | "onEnded" | "onChanged"> {
+    const { leases, log, onCancelled, report, hasTold } = this.#deps;
     return {
       onEnding: () => void (lease.ending = true),
       onForced: () => {
         leases.noteForced();
         log({ event: "cancel-forced", leaseId: lease.id, model: lease.model });
       },
-      onEnded: (report) => {
-        leases.end(lease, report);
-        if (report.outcome === "cancelled") onCancelled();
+      onEnded: (outcome) => {
+        leases.end(lease, outcome);
+        if (outcome.outcome === "cancelled") onCancelled();
+      },
+      onChanged: async (model, unloaded) => {
+        if (unloaded || (model !== undefined && !hasTold(model))) await report();
       },
     };
   }
@@ -143,8 +173,8 @@ export class Gate {
     const verified = await verifyLegToken(legKey, token, { hostId, issuer, now: clock.now() });
     if (!verified.ok) return `the token is ${verified.error.code}: ${verified.error.reason}`;
     const leg = verified.value;
-    if (leg.path !== path || leg.method !== "POST") return "the token is for another path";
-    if (!mayUpload(leg)) return "the token does not open this upload";
+    if (leg.path !== path || !methodsOf(path).includes(leg.method)) return "the token is for another path or method";
+    if (!mayManage(leg)) return "the token does not open this work on models";
     return this.#replays.use(leg.jti, leg.expiresAt, clock.now()) ? leg : "the token was used before";
   }
 
@@ -161,13 +191,23 @@ export class Gate {
 }
 
 function isOfTheLeg(path: string): boolean {
-  return RELAYED.has(path) || path === CANCEL_PATH || blobDigestOf(path) !== undefined;
+  return RELAYED.has(path) || path === CANCEL_PATH || managedMethodOf(path) !== undefined;
 }
 
-/** An upload changes what the host holds, and its token names the blob as the path does. */
-function mayUpload({ path, scope, bodySha256 }: VerifiedLeg): boolean {
-  const digest = blobDigestOf(path);
-  return digest === undefined || (scope === "manage" && bodySha256 === digest);
+/** The leg itself is always a POST; these are what its token may make of it at Ollama. */
+function methodsOf(path: string): readonly string[] {
+  if (blobDigestOf(path) !== undefined) return ["POST", "HEAD"];
+  return [managedMethodOf(path) ?? "POST"];
+}
+
+function isUpload({ path, method }: VerifiedLeg): boolean {
+  return blobDigestOf(path) !== undefined && method === "POST";
+}
+
+/** What changes a host's models needs the scope; an upload's token names the blob as the path does. */
+function mayManage(leg: VerifiedLeg): boolean {
+  if (managedMethodOf(leg.path) === undefined) return true;
+  return leg.scope === "manage" && (!isUpload(leg) || leg.bodySha256 === blobDigestOf(leg.path));
 }
 
 function wishOf({ path, model, runner }: VerifiedLeg): LoadWish | undefined {

@@ -6,6 +6,7 @@ import { signHostToken } from "../auth/host-token.ts";
 import type { HostKeys } from "../auth/host-token.ts";
 import { heartbeatAnswerSchema } from "../wire/heartbeat.ts";
 import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbeat.ts";
+import { parseModelName } from "../wire/model-name.ts";
 import { call, faultOf, parseJson } from "./call.ts";
 import type { EdgeClock } from "./edge-clock.ts";
 import type { CurrentLimits } from "./current-limits.ts";
@@ -23,6 +24,8 @@ const BEAT_LIMIT_MS = 10_000;
 const BACKOFF_MAX_MS = 30_000;
 /** However many reasons there are for an extra heartbeat, no more than four a second. */
 const SHORTEST_PAUSE_MS = 250;
+/** Longest wait for the edge to hear of a change: an edge that is away must not keep an answer from its end. */
+const REPORT_LIMIT_MS = 2_000;
 /** How often the return of an Ollama that is away is looked for: one refused connection each time. */
 const LOOK_FOR_RETURN_MS = 1_000;
 /** Spreads the heartbeats of a fleet that started at once. */
@@ -55,6 +58,10 @@ export class Heartbeats {
   #backend: Heartbeat["backend"] | undefined;
   #resynced = false;
   #loop: Promise<void> = Promise.resolve();
+  /** Who waits until the next heartbeat has been heard. */
+  #untold: (() => void)[] = [];
+  /** Models in memory, as the edge has last heard. */
+  #toldRunning: ReadonlySet<string> = new Set();
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
@@ -72,6 +79,21 @@ export class Heartbeats {
     this.#hurry.abort();
   }
 
+  /** Tells the edge what is now; resolves when it has heard, or has been away for 2 s. */
+  async report(): Promise<void> {
+    const told = Promise.withResolvers<void>();
+    this.#untold.push(told.resolve);
+    this.hurry();
+    const given = new AbortController();
+    await Promise.race([told.promise, sleep(REPORT_LIMIT_MS, AbortSignal.any([given.signal, this.#stopped.signal]))]);
+    given.abort();
+  }
+
+  /** Whether the edge has heard that a model, by its canonical key, is in memory. */
+  hasTold(model: string): boolean {
+    return this.#toldRunning.has(model);
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#loop;
@@ -84,7 +106,10 @@ export class Heartbeats {
       if (this.#stopped.signal.aborted) return;
       // Before the heartbeat is made, so that what changes meanwhile is told by the next one.
       this.#hurry = new AbortController();
+      const untold = this.#untold;
+      this.#untold = [];
       pauseMs = this.#pauseAfter(await this.#beat());
+      for (const resolve of untold) resolve();
     }
   }
 
@@ -123,7 +148,8 @@ export class Heartbeats {
   async #beat(): Promise<Beat> {
     const { leases, limits, clock } = this.#deps;
     const finished = leases.unacknowledged();
-    const body = Buffer.from(JSON.stringify(await this.#report(finished)));
+    const report = await this.#report(finished);
+    const body = Buffer.from(JSON.stringify(report));
     const sentAt = Date.now();
     try {
       const answer = await this.#send(body);
@@ -136,6 +162,7 @@ export class Heartbeats {
       clock.learn(parsed.data.edgeTimeMs, sentAt, Date.now());
       leases.acknowledge(finished);
       limits.learn(parsed.data.limits);
+      this.#toldRunning = keysOf(report.running);
       for (const order of parsed.data.orders) this.#deps.carryOut(order);
       return { ok: true, answer: parsed.data };
     } catch (cause) {
@@ -177,6 +204,15 @@ export class Heartbeats {
       signal: this.#stopped.signal,
     });
   }
+}
+
+function keysOf(rows: readonly { readonly name: string }[]): Set<string> {
+  return new Set(
+    rows.flatMap(({ name }) => {
+      const parsed = parseModelName(name);
+      return parsed.ok ? [parsed.value.canonical] : [];
+    }),
+  );
 }
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {

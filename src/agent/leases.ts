@@ -8,6 +8,8 @@ export type Lease = {
   readonly startedAt: number;
   /** False for requests that take no slot of Ollama. */
   readonly counted: boolean;
+  /** False for work that the cell keeps no books of. */
+  readonly listed: boolean;
   /** Fires when the edge no longer wants the answer. */
   readonly signal: AbortSignal;
   readonly abort: () => void;
@@ -31,7 +33,7 @@ export class Leases {
   }
 
   /** Takes a slot, or says with undefined that all are taken. */
-  take(id: string, model: string, counted: boolean): Lease | undefined {
+  take(id: string, model: string, counted: boolean, listed = true): Lease | undefined {
     if (counted && this.countedNow() >= this.slots) return undefined;
     const abort = new AbortController();
     const lease: Lease = {
@@ -39,6 +41,7 @@ export class Leases {
       model,
       startedAt: Date.now(),
       counted,
+      listed,
       signal: abort.signal,
       abort: () => abort.abort(),
       ending: false,
@@ -49,7 +52,7 @@ export class Leases {
 
   /** Gives the slot back and keeps the report until a heartbeat is acknowledged; a second call does nothing. */
   end(lease: Lease, report: LeaseReport): void {
-    if (!this.held.delete(lease)) return;
+    if (!this.held.delete(lease) || !lease.listed) return;
     const totalMs = Math.max(0, Date.now() - lease.startedAt);
     this.finished.push({ id: lease.id, model: lease.model, totalMs, ...report });
     if (this.finished.length > MAX_FINISHED) this.finished.shift();
@@ -75,7 +78,9 @@ export class Leases {
 
   active(): Heartbeat["active"] {
     // Without a model: the cell takes it for one that needs no slot.
-    return [...this.held].map(({ id, model, startedAt, counted }) => ({ id, model: counted ? model : "", startedAt }));
+    return [...this.held]
+      .filter(({ listed }) => listed)
+      .map(({ id, model, startedAt, counted }) => ({ id, model: counted ? model : "", startedAt }));
   }
 
   unacknowledged(): readonly FinishedLease[] {

@@ -27,7 +27,11 @@ export function ollamaUrl(client: OllamaClient, path: string): URL {
   return url;
 }
 
+export type OllamaMethod = "POST" | "DELETE" | "HEAD";
+
 export type OllamaPost = {
+  /** POST unless given. */
+  readonly method?: OllamaMethod;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -68,7 +72,7 @@ export function postToOllama(client: OllamaClient, post: OllamaPost): OllamaRequ
 
 function open(client: OllamaClient, post: OllamaPost, agent: Agent | undefined) {
   const request: ClientRequest = httpRequest(ollamaUrl(client, post.path), {
-    method: "POST",
+    method: post.method ?? "POST",
     headers: { ...post.headers, "accept-encoding": "identity", "content-length": String(post.body.byteLength) },
     agent: agent ?? false,
     setDefaultHeaders: true,

@@ -17,8 +17,8 @@ export type PumpOptions = {
   readonly stallMs: number;
   /** Ollama's parsers hold back what belongs to a tool call or a format: then it may be silent for twice as long. */
   readonly isStructured: () => boolean;
-  /** The answer is whole; called before its last bytes go out. */
-  readonly onWhole: (report: LeaseReport) => void;
+  /** The answer is whole; called, and waited for, before its last bytes go out. */
+  readonly onWhole: (report: LeaseReport) => void | Promise<void>;
 };
 
 /** Resolves at the answer's end; rejects, with the leg unfinished, when Ollama's connection breaks or falls silent. */
@@ -46,7 +46,8 @@ export async function pump(answer: IncomingMessage, leg: LegWriter, options: Pum
       stall.touch();
     }
     if (!answer.complete) throw new Error("the answer broke off");
-    options.onWhole(tail.read(answer.statusCode ?? 502));
+    stall.stop();
+    await options.onWhole(tail.read(answer.statusCode ?? 502));
     leg.end(cutter.rest());
   } finally {
     stall.stop();

@@ -47,6 +47,8 @@ export type RelayDeps = {
    * slot is given to the next request, which must not find it taken.
    */
   readonly onEnded: (report: LeaseReport) => void;
+  /** The work is over and may have changed what is in memory; the answer's end waits for this. */
+  readonly onChanged: (model: string | undefined, unloaded: boolean) => Promise<void>;
 };
 
 /** Why a request ends before its answer: nobody is there any more, or its time is up. */
@@ -103,7 +105,10 @@ async function exchange({ call, deps, leg, signal, sent }: Exchange): Promise<vo
     format,
     stallMs: deps.limits.get().stallMs,
     isStructured: () => isStructured(call.body),
-    onWhole: deps.onEnded,
+    onWhole: async (report) => {
+      deps.onEnded(report);
+      await deps.onChanged(call.wish?.model, isUnload(call.body));
+    },
   });
   await unlessAborted(copied, signal);
 }
