@@ -28,6 +28,9 @@ export const clientClaimsSchema = z
     pool: poolSchema.default("default"),
     rpm: z.int().positive().optional().describe("Requests per minute."),
     tokensPerDay: z.int().positive().optional().describe("Tokens, in and out, per day."),
+    concurrent: z.int().positive().optional().describe("Requests that run or wait at once."),
+    loads: z.int().nonnegative().optional().describe("Loads of models per 10 minutes; 30 if absent."),
+    maxOutput: z.int().positive().optional().describe("Most tokens of one answer."),
     url: z.boolean().optional().describe("True for a token that may stand in a path, /k/KEY/."),
     ollamaKey: z
       .string()

@@ -12,6 +12,9 @@ import type {
   FailedAttempt,
   HeartbeatVerdict,
   JoinVerdict,
+  RequestView,
+  UsageQuery,
+  UsageView,
 } from "../wire/cell-rpc.ts";
 import type { FleetView } from "../wire/fleet-view.ts";
 import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
@@ -22,6 +25,8 @@ import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
 import { HostStore } from "./host-store.ts";
+import { RequestLog } from "./request-log.ts";
+import { Tenants } from "./tenants.ts";
 
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
@@ -29,6 +34,8 @@ const WARM_UP_INTERVALS = 1.2;
 export class Cell extends DurableObject implements CellRpc {
   readonly #settings: Settings;
   readonly #store: HostStore;
+  readonly #tenants: Tenants;
+  readonly #requests = new RequestLog();
   readonly #hosts = new Map<string, HostRegistration>();
   readonly #fleet: Fleet;
   readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
@@ -42,6 +49,7 @@ export class Cell extends DurableObject implements CellRpc {
     if (!settings.ok) throw new Error(settings.error);
     this.#settings = settings.value;
     this.#store = new HostStore(ctx.storage.sql);
+    this.#tenants = new Tenants(ctx.storage.sql, Date.now());
     this.#fleet = createFleet(
       {
         maxInstances: this.#settings.MAX_INSTANCES,
@@ -58,16 +66,28 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer> {
-    if (previous !== undefined) this.#apply({ type: "settle", ...previous });
+    if (previous !== undefined) {
+      this.#requests.settled(previous.leaseId, previous.outcome, Date.now());
+      this.#apply({ type: "settle", ...previous });
+    }
+    const now = Date.now();
+    this.#requests.begin(request, now);
+    const limited = this.#tenants.admit(this.#fleet, request, now);
+    if (limited !== undefined) {
+      this.#requests.refused(request.requestId, limited);
+      return { ok: false, refusal: limited };
+    }
+    const leaseId = this.#tenants.newLeaseId(request.principal.tenant);
     return await new Promise((resolve) => {
       this.#connections.begin(request);
       this.#waiting.set(request.requestId, resolve);
-      this.#apply({ type: "acquire", request, leaseId: crypto.randomUUID() });
+      this.#apply({ type: "acquire", request, leaseId });
     });
   }
 
   async settleLease(leaseId: string, outcome: Outcome): Promise<void> {
     this.#connections.endLease(leaseId);
+    this.#requests.settled(leaseId, outcome, Date.now());
     this.#apply({ type: "settle", leaseId, outcome });
   }
 
@@ -82,10 +102,11 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict> {
-    const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat) });
+    const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat, this.#settings) });
     for (const effect of effects) {
       if (effect.type === "heartbeat-refused") return { ok: false, code: effect.code };
       if (effect.type !== "heartbeat-accepted") continue;
+      this.#tenants.countFinished(beat.finished, Date.now());
       const orders = this.#orders.get(hostId) ?? [];
       this.#orders.delete(hostId);
       const intervalMs = this.#settings.HEARTBEAT_INTERVAL;
@@ -129,6 +150,14 @@ export class Cell extends DurableObject implements CellRpc {
     return isCovered(this.#fleet, query) ? catalog(this.#fleet, Date.now(), query) : undefined;
   }
 
+  async readUsage(query: UsageQuery): Promise<readonly UsageView[]> {
+    return this.#tenants.read(query, Date.now());
+  }
+
+  async readRequest(requestId: string, tenant?: string): Promise<RequestView | undefined> {
+    return this.#requests.read(requestId, tenant);
+  }
+
   async readFleet(): Promise<FleetView> {
     this.#apply({ type: "tick" });
     return viewFleet(this.#fleet, Date.now());
@@ -150,10 +179,12 @@ export class Cell extends DurableObject implements CellRpc {
     switch (effect.type) {
       case "granted":
         this.#connections.granted(effect.requestId, effect.grant);
+        this.#requests.granted(effect.requestId, shorten(effect.grant), Date.now());
         this.#answer(effect.requestId, { ok: true, grant: shorten(effect.grant) });
         break;
       case "refused":
         this.#connections.end(effect.requestId);
+        this.#requests.refused(effect.requestId, effect.refusal);
         this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
         break;
       case "order":
@@ -187,11 +218,13 @@ function limitsOf({ KEEP_ALIVE, STALL_LIMIT, ABANDON_LOADS }: Settings): Limits 
 }
 
 /** Gives each model its canonical key; what has no valid name cannot be asked for and is left out. */
-function withKeys(beat: Heartbeat): FleetBeat {
+function withKeys(beat: Heartbeat, { ALLOW_CLOUD_MODELS }: Settings): FleetBeat {
   const keyed = <Row extends { name: string }>(rows: readonly Row[]) =>
     rows.flatMap((row) => {
       const name = parseModelName(row.name);
       return name.ok ? [{ ...row, key: name.value.canonical }] : [];
     });
-  return { ...beat, models: keyed(beat.models), running: keyed(beat.running) };
+  // A stub of a model that runs elsewhere would send prompts there, whatever it is called.
+  const models = beat.models.filter(({ remote }) => ALLOW_CLOUD_MODELS || remote !== true);
+  return { ...beat, models: keyed(models), running: keyed(beat.running) };
 }

@@ -9,6 +9,7 @@ import { addServe } from "./serve.ts";
 import { CliError, say } from "./terminal.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
+import { addUsage } from "./usage.ts";
 
 /** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrongly called. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -29,7 +30,7 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy]) add(program);
+  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy, addUsage]) add(program);
   return program;
 }
 

@@ -19,6 +19,9 @@ interface IssueOptions {
   readonly models?: string;
   readonly rpm?: number;
   readonly tokensPerDay?: number;
+  readonly concurrent?: number;
+  readonly loads?: number;
+  readonly maxOutput?: number;
   readonly priority?: "low" | "normal" | "high";
   readonly pool?: string;
   readonly expires?: number;
@@ -27,6 +30,9 @@ interface IssueOptions {
   readonly edge: string;
   readonly state: string;
 }
+
+/** Limits that are whole numbers, named as the claims they become. */
+const COUNTS = ["rpm", "tokensPerDay", "concurrent", "loads", "maxOutput"] as const;
 
 export function addToken(program: Command): void {
   const token = program.command("token").description("tokens of clients and operators");
@@ -40,6 +46,9 @@ export function addToken(program: Command): void {
     .option("--models <globs>", "models it may use, comma-separated (default: all)")
     .option("--rpm <n>", "requests per minute", readCount)
     .option("--tokens-per-day <n>", "tokens per day", readCount)
+    .option("--concurrent <n>", "requests that run or wait at once", readCount)
+    .option("--loads <n>", "loads of models per 10 minutes (default: 30)", readCount)
+    .option("--max-output <n>", "most tokens of one answer", readCount)
     .addOption(new Option("--priority <priority>", "highest it may ask for").choices(["low", "normal", "high"]))
     .option("--pool <name>", "group of hosts")
     .option("--expires <duration>", "lifetime, e.g. 30d (default: 30d, admin 15m)", readLifetime)
@@ -68,7 +77,7 @@ async function issue(options: IssueOptions): Promise<void> {
 
 function checkFlags(options: IssueOptions): void {
   const isAdmin = options.role === "admin";
-  const clientOnly = ["scope", "models", "rpm", "tokensPerDay", "priority", "pool", "url", "ollamaKey"] as const;
+  const clientOnly = ["scope", "models", ...COUNTS, "priority", "pool", "url", "ollamaKey"] as const;
   const wrong = isAdmin ? clientOnly.find((name) => options[name] !== undefined) : undefined;
   if (wrong !== undefined) {
     throw new CliError(
@@ -113,8 +122,7 @@ function clientClaims(options: IssueOptions): Partial<ClientClaims> & { readonly
     sub: options.sub,
     ...(options.scope === undefined ? {} : { scope: ["inference", "manage"] }),
     ...(models === undefined ? {} : { models }),
-    ...(options.rpm === undefined ? {} : { rpm: options.rpm }),
-    ...(options.tokensPerDay === undefined ? {} : { tokensPerDay: options.tokensPerDay }),
+    ...Object.fromEntries(COUNTS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     ...(options.pool === undefined ? {} : { pool: options.pool }),
     ...(options.url === true ? { url: true } : {}),

@@ -125,7 +125,17 @@ function refuseOverflow(fleet: Fleet, now: number, effects: Effect[]): void {
   const surplus = fleet.queue.waiting.size - fleet.settings.queueLimit;
   if (surplus <= 0) return;
   const detail = "as many requests wait as the queue holds";
-  for (const waiting of [...fleet.queue.waiting.values()].slice(-surplus)) {
+  for (let dropped = 0; dropped < surplus; dropped += 1) {
+    const waiting = newestOfLargest(fleet);
+    if (waiting === undefined) return;
     effects.push(refuse(fleet, waiting, { code: "queue_full", detail }, now));
   }
+}
+
+/** Who fills the queue makes room: the newest request of the tenant with the most, so that a flood drowns itself alone. */
+function newestOfLargest(fleet: Fleet): Waiting | undefined {
+  const byTenant = Map.groupBy(fleet.queue.waiting.values(), ({ request }) => request.principal.tenant);
+  let largest: Waiting[] = [];
+  for (const waiting of byTenant.values()) if (waiting.length >= largest.length) largest = waiting;
+  return largest.at(-1);
 }

@@ -18,6 +18,7 @@ import { connectionsClosed } from "./routes/connections.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
+import { readUsage, showRequest } from "./routes/usage.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
 
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
@@ -42,6 +43,7 @@ app.delete("/hive/v1/hosts/:id", removeHost);
 app.get("/hive/v1/tokens", listTokens).post("/hive/v1/tokens", issueToken).delete("/hive/v1/tokens", revokeSub);
 app.delete("/hive/v1/tokens/:id", revokeToken);
 app.get("/hive/v1/audit", readAudit);
+app.get("/hive/v1/usage", readUsage).get("/hive/v1/requests/:id", showRequest);
 app.post("/hive/v1/connections/closed", connectionsClosed);
 
 // Clients: a drop-in Ollama.

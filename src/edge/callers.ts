@@ -57,9 +57,11 @@ async function verify(prepared: Prepared, token: string, now: number): Promise<R
   const expected = { issuer: prepared.settings.HIVE_ISSUER, now };
   const client = await verifyClientToken(prepared.keys, token, expected);
   if (client.ok) {
-    const { scope, url, hosts, ollamaKey } = client.value;
+    const { scope, url, hosts, ollamaKey, rpm, tokensPerDay, concurrent, loads } = client.value;
     const scopes = hosts === true ? [...scope, "hosts"] : scope;
-    return describe({ ...client.value, role: "client", scopes }, { inPath: url === true, boundTo: ollamaKey });
+    const limits = { rpm, tokensPerDay, concurrent, loads };
+    const place = { inPath: url === true, boundTo: ollamaKey };
+    return describe({ ...client.value, role: "client", scopes, limits }, place);
   }
   const admin = await verifyAdminToken(prepared.keys, token, expected);
   if (!admin.ok) return undefined;
@@ -69,7 +71,7 @@ async function verify(prepared: Prepared, token: string, now: number): Promise<R
 type Place = Pick<Remembered, "inPath" | "boundTo">;
 const UNBOUND: Place = { inPath: false, boundTo: undefined };
 
-interface Verified extends Pick<Caller, "role" | "models" | "scopes"> {
+interface Verified extends Pick<Caller, "role" | "models" | "scopes" | "maxOutput"> {
   readonly jti: string;
   readonly sub: string;
   /** Seconds. */
@@ -78,14 +80,15 @@ interface Verified extends Pick<Caller, "role" | "models" | "scopes"> {
   readonly exp: number;
   readonly priority: Caller["principal"]["priority"];
   readonly pool: string;
+  readonly limits?: Caller["principal"]["limits"];
 }
 
 function describe({ jti, sub, iat, exp, ...rest }: Verified, place: Place): Remembered {
-  const { role, models, scopes, priority, pool } = rest;
+  const { role, models, scopes, priority, pool, limits, maxOutput } = rest;
   const issuedAt = iat * 1000;
-  const principal = { tokenId: jti, tenant: sub, priority, pool };
+  const principal = { tokenId: jti, tenant: sub, priority, pool, limits };
   return {
-    caller: { role, principal, models, scopes, issuedAt },
+    caller: { role, principal, models, scopes, issuedAt, maxOutput },
     record: { id: jti, role, sub, scopes, models, pool, priority, issuedAt, expiresAt: exp * 1000 },
     ...place,
   };

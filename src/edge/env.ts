@@ -21,6 +21,8 @@ export interface Caller {
   readonly principal: Principal;
   readonly models: readonly string[];
   readonly scopes: readonly string[];
+  /** Most tokens of one answer, where the token has a cap. */
+  readonly maxOutput?: number | undefined;
   /** When the token was issued, epoch ms. */
   readonly issuedAt: number;
 }

@@ -7,6 +7,8 @@ import { parseModelName } from "../wire/model-name.ts";
 import type { ModelName } from "../wire/model-name.ts";
 import { RUNNER_OPTIONS, writeRunnerOptions } from "../wire/runner-options.ts";
 import type { Result } from "../wire/result.ts";
+import { egressOf } from "./egress.ts";
+import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { readPrompt } from "./prompt.ts";
 import type { Prompt } from "./prompt.ts";
@@ -22,6 +24,9 @@ export interface Inspected {
   readonly numCtx?: number | undefined;
   readonly numPredict?: number | undefined;
   readonly prompt: Prompt;
+  /** Whether the model is to be unloaded when it is done. */
+  readonly unloads: boolean;
+  readonly egress?: Egress | undefined;
 }
 
 /** Why a body cannot be served. */
@@ -69,7 +74,14 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     numCtx,
     numPredict: readNumber(body, "num_predict") ?? readLimit(body),
     prompt,
+    unloads: endpoint.kind !== "control" && isZeroDuration(readScalar(body.bytes, body.members.get("keep_alive"))),
+    egress: egressOf(endpoint.path, body),
   };
+}
+
+/** As Go reads durations: a number of seconds, or text such as `0s` and `0h0m`. */
+function isZeroDuration(value: unknown): boolean {
+  return value === 0 || (typeof value === "string" && /^[+-]?(0+(\.0*)?(ns|us|µs|ms|s|m|h)?)+$/.test(value));
 }
 
 function readModelText(body: ScannedBody, endpoint: Endpoint): string | undefined {

@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { FleetView } from "./fleet-view.ts";
 import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./heartbeat.ts";
 import type { HostRegistration, PublicKey } from "./host.ts";
-import type { AcquireAnswer, Grant, LeaseRequest, Outcome } from "./lease.ts";
+import type { AcquireAnswer, Decision, Grant, LeaseRequest, Outcome, Refusal } from "./lease.ts";
 
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
@@ -44,7 +44,48 @@ export interface CellRpc {
   drainHost(hostId: string, drained: boolean): Promise<boolean>;
   /** Undefined for a host that is not there. */
   readCatalog(query: CatalogQuery): Promise<CatalogView | undefined>;
+  readUsage(query: UsageQuery): Promise<readonly UsageView[]>;
+  /** One of the last requests, where it is the tenant's own; any for an operator, who names none. */
+  readRequest(requestId: string, tenant?: string): Promise<RequestView | undefined>;
   readFleet(): Promise<FleetView>;
+}
+
+export interface UsageQuery {
+  /** Whose; everybody's if absent. */
+  readonly tenant?: string | undefined;
+  /** First day (UTC), as 2026-11-23. */
+  readonly sinceDay: string;
+}
+
+/** What a tenant used of a model on a day. */
+export interface UsageView {
+  readonly tenant: string;
+  readonly day: string;
+  readonly model: string;
+  readonly requests: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Why this host: a request with the decision behind each of its attempts. */
+export interface RequestView {
+  readonly requestId: string;
+  readonly tenant: string;
+  readonly model?: string | undefined;
+  readonly kind: string;
+  readonly streaming: boolean;
+  /** Epoch ms. */
+  readonly cameAt: number;
+  readonly refusal?: Refusal | undefined;
+  readonly attempts: readonly {
+    readonly leaseId: string;
+    readonly hostId: string;
+    readonly grantedAt: number;
+    readonly queuedMs: number;
+    readonly decision: Decision;
+    readonly outcome?: Outcome | undefined;
+    readonly endedAt?: number | undefined;
+  }[];
 }
 
 export interface FailedAttempt {

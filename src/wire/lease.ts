@@ -10,6 +10,20 @@ export interface Principal {
   readonly tenant: string;
   readonly priority: Priority;
   readonly pool: string;
+  /** What its token allows; absent members are not limited. */
+  readonly limits?: TenantLimits | undefined;
+}
+
+/** Limits of a token; counted over all tokens of its tenant. */
+export interface TenantLimits {
+  /** Requests per minute. */
+  readonly rpm?: number | undefined;
+  /** Requests that run or wait at once. */
+  readonly concurrent?: number | undefined;
+  /** Tokens, in and out, per day (UTC). */
+  readonly tokensPerDay?: number | undefined;
+  /** Loads of models per 10 minutes; 30 if absent. */
+  readonly loads?: number | undefined;
 }
 
 /** What the edge learned of a request, once, when it parsed the body. */
@@ -25,6 +39,8 @@ export interface LeaseRequest {
   readonly streaming: boolean;
   /** Options that force Ollama to reload a model when they differ; empty string when the client set none. */
   readonly runner: string;
+  /** True where the request asks that the model be unloaded when it is done (`keep_alive: 0`). */
+  readonly unloads?: boolean | undefined;
   readonly numCtx?: number | undefined;
   /** Bytes of text in the prompt, for token estimates. */
   readonly promptBytes: number;

@@ -35,6 +35,8 @@ const operators: readonly Route[] = [
   admin("POST", "/hive/v1/hosts/:id/drain", "hosts", "gives the host no new requests"),
   admin("POST", "/hive/v1/hosts/:id/resume", "hosts", "gives it requests again"),
   admin("DELETE", "/hive/v1/hosts/:id", "hosts", "forgets the host and its keys"),
+  { method: "GET", path: "/hive/v1/usage", access: "client", does: "what was used; a client sees its own" },
+  { method: "GET", path: "/hive/v1/requests/:id", access: "client", does: "why this host; a client sees its own" },
   admin("GET", "/hive/v1/tokens", "read", "tokens issued or seen, and which are revoked"),
   admin("POST", "/hive/v1/tokens", "tokens", "issues a token"),
   admin("DELETE", "/hive/v1/tokens/:id", "tokens", "revokes a token"),

@@ -62,6 +62,15 @@ describe("the queue", () => {
     expect(driver.fleet.queue.waiting.size).toBe(2);
   });
 
+  it("makes the tenant with the most requests give way when it is full, so that a flood drowns itself alone [T23]", () => {
+    const driver = busy({ queueLimit: 3 });
+    const of = (tenant: string) => ({ principal: { tokenId: "t", tenant, priority: "normal", pool: "*" } as const });
+    for (const id of ["f1", "f2", "f3"]) expect(ends(driver.acquire(id, of("flood")))).toEqual({});
+    expect(ends(driver.acquire("q1", of("quiet")))).toEqual({ f3: "queue_full" });
+    expect(ends(driver.acquire("f4", of("flood")))).toEqual({ f4: "queue_full" });
+    expect(ends(driver.acquire("q2", of("quiet")))).toEqual({ q2: "queue_full" });
+  });
+
   it("of no length still grants what is free", () => {
     const driver = busy({ queueLimit: 0, queueTimeoutMs: 0 });
     expect(ends(driver.acquire("1"))).toEqual({ 1: "queue_full" });

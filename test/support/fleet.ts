@@ -38,9 +38,9 @@ export interface TestFleet {
   readonly hosts: FleetHost[];
   readonly edge: RunningProcess;
   clientToken(claims?: Partial<ClientTokenRequest>): Promise<string>;
-  addHost(id: string, ollama: SimulatedOllamaOptions, slots?: number): Promise<FleetHost>;
+  addHost(id: string, ollama: SimulatedOllamaOptions, slots?: number, part?: { pool: string }): Promise<FleetHost>;
   /** Starts an agent beside an Ollama that runs already, and waits until the fleet has heard it. */
-  joinHost(id: string, ollamaUrl: string, slots?: number): Promise<RunningProcess>;
+  joinHost(id: string, ollamaUrl: string, slots?: number, part?: { pool: string }): Promise<RunningProcess>;
   readFleet(): Promise<FleetView>;
   host(id: string): Promise<HostView>;
   close(): Promise<void>;
@@ -143,16 +143,16 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
       if (found === undefined) throw new Error(`no host ${id}`);
       return found;
     },
-    addHost: async (id, options, slots = 2) => {
+    addHost: async (id, options, slots = 2, part = { pool: "default" }) => {
       const ollama = await startSimulatedOllama(options);
-      const host = { id, ollama, agent: await fleet.joinHost(id, ollama.url, slots) };
+      const host = { id, ollama, agent: await fleet.joinHost(id, ollama.url, slots, part) };
       hosts.push(host);
       return host;
     },
-    joinHost: async (id, ollamaUrl, slots = 2) => {
+    joinHost: async (id, ollamaUrl, slots = 2, part = { pool: "default" }) => {
       const agentPort = await freePort();
       const hostUrl = `http://127.0.0.1:${agentPort}`;
-      const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any" };
+      const invitation = { hostId: id, url: hostUrl, region: "any", ...part };
       const join = await issueJoinToken(keys, invitation, { issuer: "hive", now: Date.now() });
       const agent = await startHive(
         [

@@ -5,6 +5,7 @@ import type { LeaseRequest, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
 import { readRunnerOptions } from "../../wire/runner-options.ts";
 import { formatSize } from "../../wire/size.ts";
+import { capOutput } from "../cap-output.ts";
 import { ENDPOINTS } from "../endpoints.ts";
 import type { Endpoint } from "../endpoints.ts";
 import type { HonoEnv } from "../env.ts";
@@ -18,6 +19,7 @@ import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
 import type { RefusalText } from "../refuse.ts";
 import { serveNameless } from "../nameless.ts";
+import { cappedBy, principalOf, whyKept } from "../request-policy.ts";
 import { withLease } from "../with-lease.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
@@ -39,8 +41,7 @@ export function inference(endpoint: Endpoint) {
     if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body.value);
     const barred = whyBarred(c, inspected.value);
     if (barred !== undefined) return refuse(endpoint.style, barred);
-    const response = await withLease(c, await leased(c, endpoint, inspected.value, body.value));
-    return response;
+    return await withLease(c, await leased(c, endpoint, inspected.value, body.value));
   };
 }
 
@@ -49,13 +50,7 @@ function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | und
   if (!matchesModelGlobs(inspected.model.canonical, caller.models)) {
     return { code: "model_forbidden", message: `hive: this token may not use model '${inspected.spelled}'` };
   }
-  if (inspected.model.source === "cloud" && !prepared.settings.ALLOW_CLOUD_MODELS) {
-    return {
-      code: "cloud_forbidden",
-      message: "hive: cloud models are off; they would leave the host (ALLOW_CLOUD_MODELS)",
-    };
-  }
-  return whyNotPinned(c);
+  return whyKept(inspected, prepared.settings.ALLOW_CLOUD_MODELS) ?? whyNotPinned(c);
 }
 
 async function leased(
@@ -65,11 +60,13 @@ async function leased(
   body: Uint8Array,
 ): Promise<LeasedRequest> {
   const { style } = endpoint;
+  const { maxOutput } = c.var.caller;
+  const sent = maxOutput === undefined ? body : capOutput(endpoint.path, body, maxOutput);
   return {
     style,
     lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
-      ...(await forwarded(c, endpoint.path, body, inspected.model.canonical)),
+      ...(await forwarded(c, endpoint.path, sent, inspected.model.canonical)),
       runner: readRunnerOptions(inspected.runner) === undefined ? undefined : inspected.runner || undefined,
     },
     refuse: (refusal) => refuse(style, wordRefusal(endpoint, inspected, refusal)),
@@ -82,15 +79,16 @@ function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspec
   const client: unknown = c.req.raw.cf?.["clientIp"];
   return {
     requestId: c.var.requestId,
-    principal: c.var.caller.principal,
+    principal: principalOf(c.var.caller, c.req.header("hive-priority")),
     model: inspected.model.canonical,
     needs: inspected.needs,
     kind: endpoint.kind,
     streaming: inspected.streaming,
     runner: inspected.runner,
+    unloads: inspected.unloads,
     numCtx: inspected.numCtx,
     promptBytes: inspected.prompt.textBytes,
-    numPredict: inspected.numPredict,
+    numPredict: cappedBy(c.var.caller.maxOutput, inspected.numPredict),
     prefix: prefix.hashes,
     prefixEnds: prefix.ends,
     deadlineAt: deadlineMs > 0 ? Date.now() + deadlineMs : undefined,
