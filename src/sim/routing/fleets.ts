@@ -6,7 +6,10 @@ import type { HostSpec } from "./host-spec.ts";
 export const FLEETS = {
   hetero9: ["h100", "rtx4090", "rtx3090", "rtx3090", "a6000", "rtx4080", "rtx3060", "m2Ultra", "m1Max"],
   homogeneous8: ["rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090", "rtx3090"],
+  weak6: ["rtx3080", "rtx3070", "rtx3060", "m3Max", "m1Max", "cpu"],
   single: ["rtx3090"],
+  pair: ["rtx3090", "rtx3090"],
+  four: ["rtx3090", "rtx3090", "rtx3090", "rtx3090"],
 } as const satisfies Record<string, readonly HostKindName[]>;
 export type FleetName = keyof typeof FLEETS;
 

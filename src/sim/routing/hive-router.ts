@@ -130,7 +130,7 @@ class HiveRouter implements Router {
     const request = this.#open.get(requestId);
     if (request === undefined) throw new Error(`a lease for ${requestId} on ${hostId}`);
     this.#leases.set(requestId, leaseId);
-    this.#world.send(request, hostId);
+    this.#world.send(request, hostId, leaseId);
   }
 
   #order(hostId: string, order: { readonly type: string; readonly model?: string }): void {

@@ -76,8 +76,19 @@ export class SimulatedHost {
     return this.#pending.map(({ model }) => model.name);
   }
 
+  /** When the load now running ends. */
+  get loadingUntil(): number | undefined {
+    return this.#loading?.at;
+  }
+
+  /** Which model would have to go for another. */
+  victimFor(model: ModelKind, numCtx: number): string | undefined {
+    return this.#residents.get(model.name) === undefined ? this.#residents.victimFor(model, numCtx) : undefined;
+  }
+
   /** The runner of a loaded model: for those who may know everything. */
   runnerOf(model: string): Runner | undefined {
+    this.#device.catchUp();
     return this.#residents.get(model)?.runner;
   }
 

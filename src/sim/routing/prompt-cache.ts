@@ -55,6 +55,18 @@ export class PromptCache {
     this.#slots = Array.from({ length: limits.slots }, () => ({ busy: false, usedAt: -Infinity }));
   }
 
+  /** Tells which slot a prompt would get now and how much of it would be cached, without doing anything. */
+  peek(prompt: Prompt): Omit<Claim, "moveMs"> | undefined {
+    const chosen = this.#chooseSlot(prompt);
+    if (chosen === undefined) return undefined;
+    const { slot, similar } = chosen;
+    const shared = commonTokens(slot.state?.prompt, prompt);
+    const kept = slot.state === undefined ? 1 : shared / slot.state.tokens;
+    const restored = similar && kept >= KEPT_ENOUGH ? 0 : this.#mostSaved(prompt);
+    const cachedTokens = Math.max(0, Math.min(Math.max(shared, restored), prompt.tokens - 1));
+    return { slot: this.#slots.indexOf(slot), cachedTokens };
+  }
+
   /** Takes an idle slot for a prompt: the most alike if alike enough, else the least recently used. */
   claim(prompt: Prompt, now: number): Claim | undefined {
     const chosen = this.#chooseSlot(prompt);
@@ -92,6 +104,17 @@ export class PromptCache {
   held(): Prompt[] {
     const inSlots = this.#slots.flatMap(({ state }) => (state === undefined ? [] : [state]));
     return [...inSlots, ...this.#saved].map(({ prompt }) => prompt);
+  }
+
+  /** Of the states that are saved, or would be before a prompt is read, how much the best shares with it. */
+  #mostSaved(prompt: Prompt): number {
+    const idle = this.#slots.flatMap(({ busy, state }) => (busy || state === undefined ? [] : [state]));
+    let most = 0;
+    for (const state of [...this.#saved, ...idle]) {
+      const shared = commonTokens(state.prompt, prompt);
+      if (shared / state.tokens >= RESTORE_KEEPS) most = Math.max(most, shared);
+    }
+    return most;
   }
 
   #chooseSlot(prompt: Prompt): { slot: Slot; similar: boolean } | undefined {

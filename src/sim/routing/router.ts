@@ -41,8 +41,8 @@ export interface World {
   readonly seed: number;
   readonly hosts: ReadonlyMap<string, FleetHost>;
   readonly rules: Rules;
-  /** Hands a request to a host; how it goes is told at later instants. */
-  send(request: Routed, hostId: string): void;
+  /** Hands a request to a host, under the name by which the host's heartbeats list it; how it goes is told later. */
+  send(request: Routed, hostId: string, leaseId?: string): void;
   refuse(request: Routed, code: string): void;
 }
 

@@ -84,7 +84,6 @@ class Simulation {
   readonly #observations: Observation[] = [];
   readonly #refused: Record<string, number> = {};
   readonly #lost = { broken: 0, left: 0 };
-  #sent = 0;
 
   constructor(spec: SimulationSpec) {
     this.#spec = spec;
@@ -118,13 +117,11 @@ class Simulation {
     return { metrics, observations: this.#observations };
   }
 
-  /** Hands a request to a host, at an instant of its own, for the router is not done yet. */
-  send(routed: Routed, hostId: string): void {
+  /** Hands a request to a host; refusals and failures are told at instants of their own, for the router is not done yet. */
+  send(routed: Routed, hostId: string, leaseId: string = routed.id): void {
     const before = this.#open.get(routed.id);
     const host = this.hosts.get(hostId);
     if (before === undefined || host === undefined) throw new Error(`${routed.id} was sent to ${hostId}`);
-    this.#sent += 1;
-    const leaseId = `sent-${this.#sent}`;
     const open: Open = { routed, hostId, sentAt: this.time.now };
     this.#open.set(routed.id, open);
     if (!host.up) {

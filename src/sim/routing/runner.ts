@@ -1,8 +1,9 @@
 // One runner: a loaded model with N slots, a queue in order of arrival beyond them, and llama-server's way to share steps.
 import { batchingSpeedUp, batchTokens, decodeRate, decodeWork, prefillRate, prefillWork } from "./calibration.ts";
-import type { HostKind, ModelKind } from "./calibration.ts";
+import type { BatchingCurve, HostKind, ModelKind } from "./calibration.ts";
+import type { Work } from "./cost.ts";
 import { PromptCache } from "./prompt-cache.ts";
-import type { Prompt } from "./prompt-cache.ts";
+import type { Claim, Prompt } from "./prompt-cache.ts";
 
 export interface RunnerSpec {
   readonly host: HostKind;
@@ -23,10 +24,9 @@ export interface Job {
   finished(now: number): void;
 }
 
-interface Task {
-  readonly job: Job;
+/** Work is counted in tokens at depth 0. */
+export interface TaskLeft {
   readonly slot: number;
-  /** Work is counted in tokens at depth 0. */
   prefillLeft: number;
   decodeLeft: number;
   /** What one of its tokens costs at its depth, in work. */
@@ -36,8 +36,38 @@ interface Task {
   decoding: boolean;
 }
 
+interface Task extends TaskLeft {
+  readonly job: Job;
+}
+
+/** A runner's speeds and the work in its slots. */
+export interface Outlook {
+  readonly prefillPerMs: number;
+  readonly decodePerMs: number;
+  readonly batching: BatchingCurve;
+  readonly parallel: number;
+  readonly numCtx: number;
+  readonly tasks: readonly TaskLeft[];
+}
+
 /** Less work than this is none: rounding of floating point. */
 const NO_WORK = 1e-6;
+
+/** The work of a request in a slot; `extra` is work before its prompt is read. */
+export function taskOf(size: Work, { slot, numCtx, extra }: { slot: number; numCtx: number; extra: number }): TaskLeft {
+  const uncached = Math.max(1, size.promptTokens - size.cachedTokens);
+  const prefillTotal = prefillWork(uncached, size.cachedTokens) + extra;
+  return {
+    slot,
+    prefillLeft: prefillTotal,
+    prefillTotal,
+    prefillSteps: Math.ceil(uncached / batchTokens(numCtx)),
+    // The first token comes with the last step of the prompt.
+    decodeLeft: decodeWork(Math.max(0, size.outputTokens - 1), size.promptTokens),
+    depthFactor: decodeWork(1, size.promptTokens),
+    decoding: false,
+  };
+}
 
 /** Progress is fluid between changes: whoever changes something advances all runners of the host first. */
 export class Runner {
@@ -63,6 +93,19 @@ export class Runner {
   /** The prompts it holds in slots and in host memory. */
   held(): Prompt[] {
     return this.#cache.held();
+  }
+
+  /** The slot and the hit that a prompt would get now; undefined if all slots are taken. */
+  peek(prompt: Prompt): Omit<Claim, "moveMs"> | undefined {
+    return this.#cache.peek(prompt);
+  }
+
+  /** What it has left to do: for those who may know everything. */
+  outlook(): Outlook {
+    const { host, parallel, numCtx } = this.spec;
+    const tasks = this.#tasks.map(({ job: _job, ...left }) => left);
+    const speeds = { prefillPerMs: this.#prefillPerMs, decodePerMs: this.#decodePerMs };
+    return { ...speeds, batching: host.batching, parallel, numCtx, tasks };
   }
 
   /** Whether nothing runs or waits here. */
@@ -137,19 +180,17 @@ export class Runner {
       const claim = job === undefined ? undefined : this.#cache.claim(job.prompt, now);
       if (job === undefined || claim === undefined) return;
       this.#waiting.shift();
-      const uncached = Math.max(1, job.prompt.tokens - claim.cachedTokens);
-      const prefillTotal = prefillWork(uncached, claim.cachedTokens) + claim.moveMs * this.#prefillPerMs;
-      this.#tasks.push({
-        job,
+      const size = {
+        promptTokens: job.prompt.tokens,
+        cachedTokens: claim.cachedTokens,
+        outputTokens: job.outputTokens,
+      };
+      const left = taskOf(size, {
         slot: claim.slot,
-        prefillLeft: prefillTotal,
-        prefillTotal,
-        prefillSteps: Math.ceil(uncached / batchTokens(this.spec.numCtx)),
-        // The first token comes with the last step of the prompt.
-        decodeLeft: decodeWork(Math.max(0, job.outputTokens - 1), job.prompt.tokens),
-        depthFactor: decodeWork(1, job.prompt.tokens),
-        decoding: false,
+        numCtx: this.spec.numCtx,
+        extra: claim.moveMs * this.#prefillPerMs,
       });
+      this.#tasks.push({ job, ...left });
       this.#tasks.sort((a, b) => a.slot - b.slot);
       job.started(now, claim.cachedTokens);
     }

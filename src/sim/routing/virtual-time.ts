@@ -8,6 +8,7 @@ interface Entry {
 }
 
 export interface Timer {
+  readonly at: number;
   /** Takes the action back; without effect once it has run. */
   cancel(): void;
 }
@@ -25,6 +26,7 @@ export class VirtualTime {
     this.#scheduled += 1;
     this.#push(entry);
     return {
+      at: entry.at,
       cancel: () => {
         entry.cancelled = true;
       },

@@ -4,6 +4,7 @@ import { HOST_KINDS, MODEL_KINDS } from "../../../src/sim/routing/calibration.ts
 import type { HostKindName } from "../../../src/sim/routing/calibration.ts";
 import type { HostSpec } from "../../../src/sim/routing/host-spec.ts";
 import { hive } from "../../../src/sim/routing/hive-router.ts";
+import { PEERS } from "../../../src/sim/routing/peers/table.ts";
 import { simulate } from "../../../src/sim/routing/run.ts";
 import { generateWorkload, TOOL_AGENT } from "../../../src/sim/routing/workload.ts";
 import type { WorkloadSpec } from "../../../src/sim/routing/workload.ts";
@@ -70,6 +71,15 @@ describe("a run", () => {
     expect(served).toBe(workload.length);
     expect(queuedMs.p95).toBeGreaterThan(5_000);
     expect(ttftMs.p95 - queuedMs.p95).toBeLessThan(5_000);
+  });
+
+  it("loses no slot to leases that heartbeats list under other names", () => {
+    const workload = chat({ requestsPerSecond: 1.5, durationMs: 300_000 });
+    const fleet = fleetOf(["rtx3060", "rtx3070", "m1Max"]);
+    const [ours, pull] = [hive("least_connections"), PEERS["peer:hivecore_pull"].make].map(
+      (router) => simulate({ ...BASE, fleet, workload, router }).ttftMs.mean,
+    );
+    expect(ours ?? 0).toBeLessThan((pull ?? 0) * 1.25);
   });
 
   it("refuses by code when the queue's time runs out", () => {

@@ -1,0 +1,66 @@
+// `npm run test:routing`: every scenario under every policy beside its targets; ends with 1 when a claimed target fails.
+import { parseArgs } from "node:util";
+import { headlineAt } from "../../src/sim/routing/headline.ts";
+import { printChecks, printHeadline, printScenario } from "../../src/sim/routing/report.ts";
+import { CLAIRVOYANT, PEER_NAMES, ROUTERS } from "../../src/sim/routing/routers.ts";
+import { SCENARIOS } from "../../src/sim/routing/scenarios.ts";
+import type { Scenario } from "../../src/sim/routing/scenarios.ts";
+import { runSuite } from "../../src/sim/routing/suite.ts";
+import { checkHeadline, checkOverall, checkScenario } from "../../src/sim/routing/targets.ts";
+import type { Check } from "../../src/sim/routing/targets.ts";
+import { openTraces } from "../../src/sim/routing/trace-files.ts";
+import { OPEN_TARGETS } from "./open-targets.ts";
+
+const TRACES = process.env["HIVE_TRACES"] ?? new URL("../../../shared/traces", import.meta.url).pathname;
+const SEEDS = [1, 2, 3];
+const OURS = ROUTERS.has("predicted_latency") ? "predicted_latency" : "least_connections";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    scenario: { type: "string", multiple: true },
+    policy: { type: "string", multiple: true },
+    traces: { type: "string", default: TRACES },
+  },
+});
+const startedAt = performance.now();
+const traces = openTraces(values.traces);
+const seeds = values.quick ? [1] : SEEDS;
+const scenarios = Object.values(SCENARIOS).filter(({ name }) => values.scenario?.includes(name) ?? true);
+const routers = values.policy ?? [OURS, "least_connections", ...PEER_NAMES, CLAIRVOYANT];
+console.log(
+  `${traces.recorded ? "recorded traces" : `GENERATED workloads, for ${values.traces} has no traces`}, seeds ${seeds.join(", ")}, seconds\n`,
+);
+
+const checks: Check[] = [];
+const tell = (found: readonly Check[]): void => {
+  checks.push(...found);
+  console.log(printChecks(found, OPEN_TARGETS));
+};
+const all: readonly Scenario[] = scenarios;
+const results = runSuite({ scenarios: all, routers: [...new Set(routers)], seeds, traces }, (result) => {
+  console.log(printScenario(result));
+  tell(checkScenario(result, OURS));
+});
+if (results.length === Object.keys(SCENARIOS).length) tell(checkOverall(results, OURS));
+
+const router = ROUTERS.get(OURS);
+if (router !== undefined && values.scenario === undefined) {
+  for (const [measure, wanted] of [
+    ["slotsBusy", 0.7],
+    ["busy", 0.7],
+    ["slowdown", 1.6],
+  ] as const) {
+    const headline = headlineAt(measure, wanted, { traces, router, seeds });
+    console.log(printHeadline(headline));
+    if (measure === "slotsBusy") tell(checkHeadline(headline));
+  }
+}
+
+const missed = checks.filter(({ id, met }) => !met && !OPEN_TARGETS.has(id));
+const met = checks.filter((check) => check.met).length;
+console.log(
+  `${OURS}: ${met} of ${checks.length} targets met, ${checks.length - met - missed.length} open, ${missed.length} missed`,
+);
+console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+process.exitCode = missed.length > 0 ? 1 : 0;
