@@ -68,7 +68,8 @@ export function forecast(fleet: Fleet, host: Host, need: Need, free: boolean): F
   const share = 1 + others;
   const tokens = need.promptTokens;
   const cached = runner.resident ? cachedTokens(need, runner) : 0;
-  const prefill = (prefillWork(Math.max(LEAST_READ, tokens - cached), cached) / rates.prefill) * share;
+  const reading = prefillWork(Math.max(LEAST_READ, tokens - cached), cached) / rates.prefill;
+  const prefill = (reading + runner.speed.readStart.value) * share;
   const neighbours = measureNeighbours(runner, rates, now);
   const batch = Math.max(1, Math.min(neighbours.running + 1, host.heard?.beat.parallel ?? 1));
   const depth = decodeDepthFactor(tokens);

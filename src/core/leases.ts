@@ -68,13 +68,16 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   switch (outcome.type) {
     case "served":
       recordServed(host);
-      return keepWork(fleet, host, lease, now);
+      if (lease.work !== undefined) keepWork(fleet, host, lease.work, now);
+      return;
     case "host-failed":
       return recordFailure(host, lease, now);
     case "host-refused":
       return recordRefusal(host, now);
     case "client-left":
-      return keepWork(fleet, host, lease, now);
+      // Whoever leaves while the answer is written leaves a prompt that was read.
+      if (lease.work !== undefined && now > lease.work.firstTokenAt) keepWork(fleet, host, lease.work, now);
+      return;
   }
 }
 

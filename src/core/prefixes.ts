@@ -5,11 +5,20 @@ import type { Runner } from "./state.ts";
 /** Runners by hash: so that one walk over a request's hashes finds the match on every host. */
 export type PrefixIndex = Map<number, Set<Runner>>;
 
+/** A prompt that was read, and is kept or forgotten as a whole. */
+interface HeldPrompt {
+  readonly hashes: readonly number[];
+  /** Of prompt and answer. */
+  readonly tokens: number;
+}
+
 /** What one runner is believed to hold. */
 export interface HeldPrefixes {
-  /** Hash to the bytes of text between the hash before and this one; least recently used first. */
-  readonly blocks: Map<number, number>;
-  bytes: number;
+  /** By their last hash, least recently used first. */
+  readonly prompts: Map<number, HeldPrompt>;
+  /** In how many of the prompts a hash is. */
+  readonly counts: Map<number, number>;
+  tokens: number;
   /** How much of what the runner's size lets expect it really keeps, as its hits have shown. */
   keeping: number;
   /** Longest match found for the request of this number (`stamp`), bytes. */
@@ -24,16 +33,16 @@ const REFERENCE_KV = 128 * 1024;
 const REFERENCE_BYTES = 4.9e9;
 const KEEPING_LEAST = 0.05;
 const KEEPING_MOST = 2;
-const SHRINK = 0.9;
+const SHRINK = 0.95;
 const GROW = 1.02;
 /** A hit of which less came true had been forgotten. */
 const FORGOTTEN = 0.3;
 /** So much of a predicted hit came true that more may be kept than thought. */
-const KEPT = 0.8;
+const KEPT = 0.7;
 
 /** Makes the memory of a runner that has read nothing. */
 export function newHeldPrefixes(): HeldPrefixes {
-  return { blocks: new Map(), bytes: 0, keeping: 1, matchedBytes: 0, stamp: -1 };
+  return { prompts: new Map(), counts: new Map(), tokens: 0, keeping: 1, matchedBytes: 0, stamp: -1 };
 }
 
 /**
@@ -61,29 +70,44 @@ export function matchedBytes({ held }: Runner, stamp: number): number {
   return held.stamp === stamp ? held.matchedBytes : 0;
 }
 
-/** Records that a runner has read a prompt. The beginning is touched last, so that ends are forgotten first. */
-export function holdPrefix(index: PrefixIndex, runner: Runner, request: LeaseRequest, capacityBytes: number): void {
+export interface Capacity {
+  /** Tokens in all. */
+  readonly tokens: number;
+  /** So many prompts are kept however long they are: the slots hold them. */
+  readonly prompts: number;
+}
+
+/**
+ * Records that a runner has read a prompt and written so many tokens in all. As llama-server does, what the new prompt
+ * goes on from is replaced by it, and old prompts are forgotten whole, the least recent first.
+ */
+export function holdPrompt(
+  index: PrefixIndex,
+  runner: Runner,
+  { hashes, tokens }: HeldPrompt,
+  capacity: Capacity,
+): void {
   const { held } = runner;
-  for (let at = request.prefix.length - 1; at >= 0; at -= 1) {
-    const hash = request.prefix[at] ?? 0;
-    const bytes = endOf(request, at) - endOf(request, at - 1);
-    held.bytes += bytes - (held.blocks.get(hash) ?? 0);
-    held.blocks.delete(hash);
-    held.blocks.set(hash, bytes);
+  const last = hashes.at(-1);
+  if (last === undefined) return;
+  for (const hash of hashes) forgetPrompt(index, runner, hash);
+  held.prompts.set(last, { hashes, tokens });
+  held.tokens += tokens;
+  for (const hash of hashes) {
+    held.counts.set(hash, (held.counts.get(hash) ?? 0) + 1);
     const holders = index.get(hash);
     if (holders === undefined) index.set(hash, new Set([runner]));
     else holders.add(runner);
   }
-  const mostBytes = capacityBytes * held.keeping;
-  for (const hash of held.blocks.keys()) {
-    if (held.bytes <= mostBytes) return;
-    forgetHash(index, runner, hash);
+  for (const oldest of held.prompts.keys()) {
+    if (held.tokens <= capacity.tokens * held.keeping || held.prompts.size <= capacity.prompts) return;
+    forgetPrompt(index, runner, oldest);
   }
 }
 
 /** Forgets all a runner held: it was unloaded, or its host started anew. */
 export function dropPrefixes(index: PrefixIndex, runner: Runner): void {
-  for (const hash of runner.held.blocks.keys()) forgetHash(index, runner, hash);
+  for (const last of runner.held.prompts.keys()) forgetPrompt(index, runner, last);
 }
 
 /** Takes how much of a predicted hit came true, 0 to 1. */
@@ -92,18 +116,25 @@ export function learnKeeping(held: HeldPrefixes, share: number): void {
   else if (share > KEPT) held.keeping = Math.min(KEEPING_MOST, held.keeping * GROW);
 }
 
-/** Estimates the tokens of old prompts a runner keeps: its slots' contexts, and saved states in host memory. */
-export function capacityTokens(modelBytes: number, slots: number, contextLength: number): number {
-  const kvBytes = REFERENCE_KV * Math.sqrt(Math.max(1e8, modelBytes) / REFERENCE_BYTES);
-  return HOST_CACHE_BYTES / kvBytes + slots * Math.max(4_096, contextLength);
+/** Estimates the tokens of old prompts a runner keeps in host memory; what its slots hold is there once more. */
+export function capacityTokens(modelBytes: number): number {
+  return HOST_CACHE_BYTES / (REFERENCE_KV * Math.sqrt(Math.max(1e8, modelBytes) / REFERENCE_BYTES));
 }
 
-function forgetHash(index: PrefixIndex, runner: Runner, hash: number): void {
+function forgetPrompt(index: PrefixIndex, runner: Runner, last: number): void {
   const { held } = runner;
-  held.bytes -= held.blocks.get(hash) ?? 0;
-  held.blocks.delete(hash);
-  const holders = index.get(hash);
-  if (holders?.delete(runner) === true && holders.size === 0) index.delete(hash);
+  const prompt = held.prompts.get(last);
+  if (prompt === undefined) return;
+  held.prompts.delete(last);
+  held.tokens -= prompt.tokens;
+  for (const hash of prompt.hashes) {
+    const count = (held.counts.get(hash) ?? 1) - 1;
+    held.counts.set(hash, count);
+    if (count > 0) continue;
+    held.counts.delete(hash);
+    const holders = index.get(hash);
+    if (holders?.delete(runner) === true && holders.size === 0) index.delete(hash);
+  }
 }
 
 /** Where a hash's text ends; evenly spread over the prompt where the request does not tell. */

@@ -1,9 +1,9 @@
 // The runners of a host: one for each model and set of options it was asked for, resident or not.
-import { capacityTokens, dropPrefixes, holdPrefix, newHeldPrefixes } from "./prefixes.ts";
+import { capacityTokens, dropPrefixes, holdPrompt, newHeldPrefixes } from "./prefixes.ts";
 import { newMeter, setLevel } from "./speed/meter.ts";
 import { modelSpeed, newRunnerSpeed } from "./speed/speeds.ts";
 import type { RateSubject } from "./speed/speeds.ts";
-import type { Fleet, FleetBeat, Host, Lease, Runner } from "./state.ts";
+import type { Fleet, FleetBeat, Host, Lease, Runner, Work } from "./state.ts";
 
 /** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
 const REMEMBERED_PER_HOST = 256;
@@ -64,18 +64,15 @@ export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): vo
   fleet.ended.set(lease.id, { work, endedAt: now });
 }
 
-/** Records that a runner has worked on a prompt to the end, or at least read it: it is in memory, and so is the prompt. */
-export function keepWork(fleet: Fleet, host: Host, { work }: Lease, now: number): void {
-  if (work === undefined || now < work.firstTokenAt - work.prefillMs / 2) return;
+/** Records that a runner has read a prompt: it is in memory, and so is the prompt. */
+export function keepWork(fleet: Fleet, host: Host, work: Work, now: number): void {
   const { runner, request } = work;
   markResident(fleet, host, runner);
   runner.speed.residentAt = now;
-  if (request.prefix.length === 0) return;
-  const { beat } = host.heard ?? {};
   const sizeBytes = host.models.get(runner.model)?.sizeBytes ?? 0;
-  const tokens = capacityTokens(sizeBytes, beat?.parallel ?? 1, runner.contextLength);
-  const bytesPerToken = work.request.promptBytes / work.promptTokens;
-  holdPrefix(fleet.prefixes, runner, request, tokens * bytesPerToken);
+  const capacity = { tokens: capacityTokens(sizeBytes), prompts: host.heard?.beat.parallel ?? 1 };
+  const tokens = work.promptTokens + work.outputTokens;
+  holdPrompt(fleet.prefixes, runner, { hashes: request.prefix, tokens }, capacity);
 }
 
 /** Brings what is believed resident in line with a heartbeat; what has gone has lost its prompts. */

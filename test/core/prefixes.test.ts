@@ -82,17 +82,34 @@ describe("prefixes", () => {
     expect(driver.fleet.prefixes.size).toBe(0);
   });
 
-  it("are remembered up to what a host can keep, the least recent conversations forgotten first", () => {
+  it("are remembered up to what a host can keep, whole conversations, the least recent forgotten first", () => {
     const driver = twoHosts();
     const conversation = (index: number) => Array.from({ length: 40 }, (_, block) => index * 1_000 + block);
     for (let index = 0; index < 20; index += 1) {
       turn(driver, `${index}`, conversation(index), { pinnedHost: "a", promptBytes: 40 * 1_024 });
     }
     const held = [...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held;
-    // 8 GiB of 128 KiB tokens and four slots of 4,096 tokens, at four bytes a token.
-    expect(held?.bytes).toBeLessThanOrEqual((66_000 + 4 * 4_096) * 4);
-    expect(held?.blocks.has(19_039)).toBe(true);
-    expect(held?.blocks.has(39)).toBe(false);
+    // 8 GiB of 128 KiB tokens.
+    expect(held?.tokens).toBeLessThanOrEqual(66_000);
+    expect([...(held?.prompts.keys() ?? [])]).toEqual([14_039, 15_039, 16_039, 17_039, 18_039, 19_039]);
+    expect(driver.fleet.prefixes.size).toBe(6 * 40);
+  });
+
+  it("are remembered in as many prompts as the host has slots, however long", () => {
+    const driver = twoHosts();
+    for (let index = 0; index < 6; index += 1) {
+      turn(driver, `${index}`, [index], { pinnedHost: "a", promptBytes: 1_000_000 });
+    }
+    expect(driver.fleet.prefixes.size).toBe(4);
+  });
+
+  it("of a conversation's earlier turns give way to those of its latest", () => {
+    const driver = twoHosts();
+    turn(driver, "1", TURN_1, { pinnedHost: "a" });
+    turn(driver, "2", TURN_2, { pinnedHost: "a" });
+    const held = [...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held;
+    expect([...(held?.prompts.keys() ?? [])]).toEqual([15]);
+    expect(driver.fleet.prefixes.size).toBe(5);
   });
 
   it("count for less where what was expected in the cache had to be read again", () => {
@@ -113,6 +130,14 @@ describe("prefixes", () => {
         },
       ],
     });
+    for (let index = 0; index < 4; index += 1) {
+      const id = `fresh-${index}`;
+      grantIn(driver.acquire(id, { prefix: [], promptBytes: 20_000, pinnedHost: "a" }));
+      driver.now += 9_000;
+      driver.settle(id);
+      driver.beat("a", report(id, 2_500));
+      driver.beat("b", LOADED);
+    }
     for (let index = 0; index < 12; index += 1) {
       const id = `${index}`;
       grantIn(driver.acquire(id, { prefix: TURN_2, promptBytes: 20_000, pinnedHost: "a" }));
@@ -122,6 +147,6 @@ describe("prefixes", () => {
       driver.beat("b", LOADED);
     }
     expect(cachedTokens(driver, "x", TURN_2, "a")).toBeLessThan(2_500);
-    expect([...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held.keeping).toBeLessThan(0.5);
+    expect([...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held.keeping).toBeLessThan(0.7);
   });
 });

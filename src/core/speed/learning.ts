@@ -4,7 +4,7 @@ import { cachedTokensOf, decodeDepthFactor, prefillWork } from "./depth.ts";
 import { learn, valueOr } from "./estimate.ts";
 import { learnLength } from "./output-length.ts";
 import { LOAD_START_MS, ratesOf } from "./speeds.ts";
-import type { RateSubject } from "./speeds.ts";
+import type { RateSubject, RunnerSpeed } from "./speeds.ts";
 
 /** A finished request: what its host measured, beside what the fleet knew of it. */
 export interface Sample {
@@ -31,9 +31,18 @@ const HOST_FLOOR = 0.1;
 const MODEL_FLOOR = 0.05;
 const BYTES_FLOOR = 0.1;
 const LOAD_FLOOR = 0.3;
-const TRUST_WEIGHT = 0.1;
-/** Shorter prompts measure the start of a step, not the rate. */
+const START_FLOOR = 0.05;
+const HIT_FADE = 0.05;
+/** Shorter prompts say nothing of reading; those up to the second limit of its start as well as of its rate. */
 const LEAST_READ_TOKENS = 256;
+const LONG_READ_TOKENS = 1_500;
+/** With so many samples a rate is taken as known while something else is measured. */
+const SURE_SAMPLES = 3;
+/** Smaller hits save less time than what blurs its measurement. */
+const LARGE_HIT_TOKENS = 1_000;
+/** Part of a reading's time that others may have had. */
+const CLEAN_HELD = 0.1;
+const READ_START_MAX_MS = 1_000;
 const LEAST_WRITTEN_TOKENS = 8;
 /** More of a prompt in the cache than this says nothing of the rate. */
 const CLEAN_HIT = 0.1;
@@ -53,6 +62,7 @@ export function learnSample(subject: RateSubject, sample: Sample, now: number): 
   if (outputTokens !== undefined && outputTokens > 0) learnLength(model.lengths, shape, outputTokens);
   learnLoad(subject, sample, now);
   const hitShare = learnPrefill(subject, sample);
+  runner.hitTrust = Math.min(1, runner.hits.true / runner.hits.predicted);
   learnDecoding(subject, sample);
   runner.residentAt = now;
   runner.version += 1;
@@ -75,20 +85,39 @@ function learnPrefill(subject: RateSubject, sample: Sample): number | undefined 
   const { promptTokens = 0, promptMs = 0, promptBytes, matchedBytes, prefillHeldMs, busyModels } = sample;
   if (promptTokens < LEAST_READ_TOKENS || promptMs <= 0) return undefined;
   const ownMs = (promptMs - prefillHeldMs) / Math.max(1, busyModels);
+  if (ownMs <= 0) return undefined;
   // What others did meanwhile is only expected: the more of it, the less this says.
   const trust = Math.max(0, ownMs / promptMs) ** 2;
-  if (ownMs <= 0) return undefined;
   const predicted = promptTokens * Math.min(1, matchedBytes / Math.max(1, promptBytes));
-  if (predicted <= CLEAN_HIT * promptTokens) {
-    const hit = runner.hitTrust * predicted;
-    learnPrefillRate(subject, prefillWork(promptTokens - hit, hit) / ownMs, trust);
+  const hit = runner.hitTrust * predicted;
+  const work = prefillWork(promptTokens - hit, hit);
+  const readMs = Math.max(0.2 * ownMs, ownMs - runner.readStart.value);
+  const known = runner.prefill.samples >= SURE_SAMPLES;
+  const long = Math.min(1, promptTokens / LONG_READ_TOKENS);
+  if (predicted <= CLEAN_HIT * promptTokens) learnPrefillRate(subject, work / readMs, known ? trust * long : trust);
+  if (!known) return undefined;
+  const { prefill } = ratesOf(subject);
+  if (predicted < LARGE_HIT_TOKENS) {
+    if (long < 1) learnReadStart(runner, ownMs - work / prefill, trust);
     return undefined;
   }
-  if (runner.prefill.samples === 0) return undefined;
-  const truth = cachedTokensOf(promptTokens, ratesOf(subject).prefill * ownMs);
-  const share = Math.min(1, truth / predicted);
-  runner.hitTrust += TRUST_WEIGHT * trust * (share - runner.hitTrust);
+  // Whoever had to wait for others' reading seems to have been read in full.
+  if (prefillHeldMs > CLEAN_HELD * promptMs) return undefined;
+  return learnHit(runner, predicted, cachedTokensOf(promptTokens, prefill * readMs));
+}
+
+/** A hit comes true nearly whole or not at all, and which of them can be told however much its time is blurred. */
+function learnHit({ hits }: RunnerSpeed, predicted: number, truth: number): number {
+  const share = truth > 0.5 * predicted ? 1 : 0;
+  hits.predicted += predicted - HIT_FADE * hits.predicted;
+  hits.true += share * predicted - HIT_FADE * hits.true;
   return share;
+}
+
+function learnReadStart({ readStart }: RunnerSpeed, overheadMs: number, trust: number): void {
+  const sample = Math.min(READ_START_MAX_MS, Math.max(0, overheadMs));
+  readStart.samples += 1;
+  readStart.value += Math.max(START_FLOOR, 1 / readStart.samples) * trust * (sample - readStart.value);
 }
 
 function learnPrefillRate({ fleet, host, model, runner, modelBytes }: RateSubject, rate: number, trust: number): void {

@@ -14,8 +14,12 @@ export interface RunnerSpeed {
   /** Loads in ms: from disk, and while the file is in the page cache. */
   readonly coldLoad: Estimate;
   readonly warmLoad: Estimate;
+  /** What reading takes besides its tokens (saved prompts that are moved, the start of a step), ms. */
+  readonly readStart: { value: number; samples: number };
   /** Part of a predicted prefix hit that comes true. */
   hitTrust: number;
+  /** Tokens that were expected in the cache, and those of them that were there, both fading. */
+  readonly hits: { predicted: number; true: number };
   /** When the model was last in memory here. */
   residentAt: number;
   /** Changes with every sample. */
@@ -72,6 +76,8 @@ const PRIOR_WARM_LOAD = 1 / 6e6;
 /** What a load takes besides its bytes. */
 export const LOAD_START_MS = 800;
 const PRIOR_BYTES_PER_TOKEN = 4;
+/** Hits are believed until so many tokens of them speak against it. */
+const HIT_PRIOR_TOKENS = 4_000;
 /** A heartbeat without sizes. */
 const PRIOR_MODEL_BYTES = 4.9e9;
 
@@ -87,7 +93,9 @@ export function newHostSpeed(): HostSpeed {
 
 export function newRunnerSpeed(): RunnerSpeed {
   const estimates = { prefill: newEstimate(), coldLoad: newEstimate(), warmLoad: newEstimate() };
-  return { ...estimates, decode: newDecodeTable(), hitTrust: 1, residentAt: -Infinity, version: 0 };
+  const hits = { predicted: HIT_PRIOR_TOKENS, true: HIT_PRIOR_TOKENS };
+  const readStart = { value: 0, samples: 0 };
+  return { ...estimates, decode: newDecodeTable(), readStart, hitTrust: 1, hits, residentAt: -Infinity, version: 0 };
 }
 
 /** Answers what is known of a model, from now on if not before. */
