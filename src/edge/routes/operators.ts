@@ -8,6 +8,10 @@ export async function readFleet(c: Context<HonoEnv>): Promise<Response> {
   return c.json(await cellOf(c.env).readFleet());
 }
 
+export async function readScale(c: Context<HonoEnv>): Promise<Response> {
+  return c.json(await cellOf(c.env).readScale());
+}
+
 export function setDrained(drained: boolean) {
   return async function drain(c: Context<HonoEnv>): Promise<Response> {
     const known = await cellOf(c.env).drainHost(c.req.param("id") ?? "", drained);
