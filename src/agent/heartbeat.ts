@@ -41,8 +41,6 @@ export interface HeartbeatDeps {
   readonly limits: CurrentLimits;
   readonly slots: number;
   readonly log: Log;
-  /** What is told beside the probe: work on order, memory, whether the agent is about to end. */
-  readonly also: () => Pick<Heartbeat, "tasks" | "vramTotalBytes" | "vramFreeBytes" | "draining" | "shareUrl">;
   readonly carryOut: (order: HeartbeatAnswer["orders"][number]) => void;
 }
 
@@ -173,7 +171,7 @@ export class Heartbeats {
   }
 
   async #report(finished: readonly FinishedLease[]): Promise<Heartbeat> {
-    const { probe, leases, loads, slots } = this.#deps;
+    const { probe, leases, loads, slots, membership } = this.#deps;
     const observation = await probe.observe();
     if (observation.backend !== this.#backend) this.#deps.log({ event: `ollama-${observation.backend}` });
     this.#backend = observation.backend;
@@ -181,9 +179,9 @@ export class Heartbeats {
     return {
       runId: this.runId,
       sequence: this.#sequence,
+      cell: membership.cell,
       agentVersion: AGENT_VERSION,
       ...observation,
-      ...this.#deps.also(),
       slots,
       parallel: Math.min(slots, MAX_PARALLEL),
       active: leases.active(),

@@ -1,6 +1,7 @@
 // The Durable Object around the pure fleet: turns RPC verbs into events, effects into answers. It decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import { catalog, isCovered } from "../core/catalog.ts";
+import { summarize } from "../core/cells/summary.ts";
 import { shorten } from "../core/explain.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
 import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
@@ -8,6 +9,7 @@ import type {
   CancelledLease,
   CatalogQuery,
   CatalogView,
+  CellFleetView,
   CellRpc,
   FailedAttempt,
   HeartbeatVerdict,
@@ -16,20 +18,17 @@ import type {
   UsageQuery,
   UsageView,
 } from "../wire/cell-rpc.ts";
-import type { FleetView } from "../wire/fleet-view.ts";
+import type { CellSummary } from "../wire/cell-summary.ts";
 import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import { parseModelName } from "../wire/model-name.ts";
-import type { ScaleView } from "../wire/scale.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
 import { HostStore } from "./host-store.ts";
 import { RequestLog } from "./request-log.ts";
 import { Tenants } from "./tenants.ts";
-import { OrderStore } from "./order-store.ts";
-import { Scaling } from "./scaling.ts";
 
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
@@ -44,7 +43,7 @@ export class Cell extends DurableObject implements CellRpc {
   readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
   readonly #connections = new Connections();
   readonly #orders = new Map<string, Order[]>();
-  readonly #scaling: Scaling;
+  readonly #calls = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, env: Record<string, unknown>) {
@@ -62,18 +61,7 @@ export class Cell extends DurableObject implements CellRpc {
         heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
         policy: this.#settings.LOAD_BALANCING_STRATEGY,
         leaseDeadlineMs: this.#settings.REQUEST_LIMIT,
-        hostsMayCome: this.#settings.SCALER_URL !== "",
         warmUpMs: WARM_UP_INTERVALS * this.#settings.HEARTBEAT_INTERVAL,
-      },
-      Date.now(),
-    );
-    this.#scaling = new Scaling(
-      this.#fleet,
-      {
-        settings: this.#settings,
-        store: new OrderStore(ctx.storage.sql),
-        give: (hostId, order) => this.#give(hostId, order),
-        onOrder: () => undefined,
       },
       Date.now(),
     );
@@ -81,6 +69,7 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer> {
+    this.#count("acquire");
     if (previous !== undefined) {
       this.#requests.settled(previous.leaseId, previous.outcome, Date.now());
       this.#apply({ type: "settle", ...previous });
@@ -101,6 +90,7 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async settleLease(leaseId: string, outcome: Outcome): Promise<void> {
+    this.#count("settle");
     this.#connections.endLease(leaseId);
     this.#requests.settled(leaseId, outcome, Date.now());
     this.#apply({ type: "settle", leaseId, outcome });
@@ -117,6 +107,7 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict> {
+    this.#count("heartbeat");
     const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat, this.#settings) });
     for (const effect of effects) {
       if (effect.type === "heartbeat-refused") return { ok: false, code: effect.code };
@@ -161,6 +152,7 @@ export class Cell extends DurableObject implements CellRpc {
   }
 
   async readCatalog(query: CatalogQuery): Promise<CatalogView | undefined> {
+    this.#count("catalog");
     this.#apply({ type: "tick" });
     return isCovered(this.#fleet, query) ? catalog(this.#fleet, Date.now(), query) : undefined;
   }
@@ -173,14 +165,18 @@ export class Cell extends DurableObject implements CellRpc {
     return this.#requests.read(requestId, tenant);
   }
 
-  async readFleet(): Promise<FleetView> {
+  async readFleet(): Promise<CellFleetView> {
     this.#apply({ type: "tick" });
-    return viewFleet(this.#fleet, Date.now());
+    return { ...viewFleet(this.#fleet, Date.now()), calls: Object.fromEntries(this.#calls) };
   }
 
-  async readScale(): Promise<ScaleView> {
-    this.#apply({ type: "tick" });
-    return this.#scaling.view(Date.now());
+  async readSummary(): Promise<CellSummary> {
+    this.#count("summary");
+    return summarize(this.#fleet, Date.now());
+  }
+
+  #count(verb: string): void {
+    this.#calls.set(verb, (this.#calls.get(verb) ?? 0) + 1);
   }
 
   #register(registration: HostRegistration): void {
@@ -191,7 +187,6 @@ export class Cell extends DurableObject implements CellRpc {
   #apply(event: FleetEvent): readonly Effect[] {
     const effects = step(this.#fleet, event, { now: Date.now(), random: Math.random });
     for (const effect of effects) this.#carryOut(effect);
-    this.#scaling.take(event, effects, this.#fleet.steppedAt);
     this.#rearm();
     return effects;
   }
@@ -209,17 +204,12 @@ export class Cell extends DurableObject implements CellRpc {
         this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
         break;
       case "order":
-        this.#give(effect.hostId, effect.order);
+        this.#orders.set(effect.hostId, [...(this.#orders.get(effect.hostId) ?? []), effect.order]);
         break;
       case "heartbeat-accepted":
       case "heartbeat-refused":
         break;
     }
-  }
-
-  /** Keeps an order until the host's next heartbeat. */
-  #give(hostId: string, order: Order): void {
-    this.#orders.set(hostId, [...(this.#orders.get(hostId) ?? []), order]);
   }
 
   #answer(requestId: string, answer: AcquireAnswer): void {
@@ -232,7 +222,8 @@ export class Cell extends DurableObject implements CellRpc {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.size === 0) return;
-    const wakeAt = Math.min(nextWakeAt(this.#fleet) ?? Infinity, this.#scaling.nextAt());
+    const wakeAt = nextWakeAt(this.#fleet);
+    if (wakeAt === undefined) return;
     this.#timer = setTimeout(() => this.#apply({ type: "tick" }), Math.max(1, wakeAt - Date.now()));
   }
 }

@@ -18,11 +18,15 @@ const EXPIRED_KEPT_MS = 30 * DAY_MS;
 /** Most actions kept; the oldest go first. */
 const AUDIT_ROWS_MAX = 100_000;
 
+/** Longer than any join token lives (1 h). */
+const JOIN_TOKEN_KEPT_MS = 2 * 3_600_000;
+
 const TABLES = [
   "CREATE TABLE IF NOT EXISTS revocations (kind TEXT, id TEXT, revoked_at INTEGER NOT NULL, PRIMARY KEY (kind, id))",
   "CREATE TABLE IF NOT EXISTS revision (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), number INTEGER NOT NULL)",
   "CREATE TABLE IF NOT EXISTS tokens (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, record TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS ollama_keys (key TEXT PRIMARY KEY, token TEXT NOT NULL, expires_at INTEGER NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS join_tokens (id TEXT PRIMARY KEY, used_at INTEGER NOT NULL)",
   "CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
 ];
 
@@ -58,6 +62,16 @@ export class Directory extends DurableObject implements DirectoryRpc {
     const revision = this.#sql.exec<{ number: number }>("SELECT number FROM revision").toArray()[0]?.number ?? 0;
     if (revision === knownRevision) return { revision };
     return { revision, entries: this.#revocations(), ollamaKeys: this.#ollamaKeys() };
+  }
+
+  async spendJoinToken(tokenId: string): Promise<boolean> {
+    this.#sql.exec("DELETE FROM join_tokens WHERE used_at < ?", Date.now() - JOIN_TOKEN_KEPT_MS);
+    const inserted = this.#sql.exec(
+      "INSERT INTO join_tokens VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+      tokenId,
+      Date.now(),
+    );
+    return inserted.toArray().length > 0;
   }
 
   async noteToken(token: TokenRecord): Promise<void> {

@@ -3,6 +3,8 @@ import type { HostView } from "../wire/fleet-view.ts";
 
 /** One line per host, columns aligned. */
 export function hostTable(hosts: readonly HostView[]): string {
+  // Who runs one cell need not know that there are cells.
+  const named = new Set(hosts.map((host) => host.cell)).size > 1;
   const rows = hosts.map((host) => [
     host.id,
     host.drained ? `${host.status}, drained` : host.status,
@@ -12,8 +14,10 @@ export function hostTable(hosts: readonly HostView[]): string {
     host.running.map((model) => model.name).join(" ") || "-",
     String(host.models.length),
     host.url,
+    ...(named ? [host.cell ?? ""] : []),
   ]);
-  return alignColumns([["HOST", "STATUS", "OLLAMA", "SLOTS", "HEARD", "LOADED", "MODELS", "URL"], ...rows]);
+  const titles = ["HOST", "STATUS", "OLLAMA", "SLOTS", "HEARD", "LOADED", "MODELS", "URL", ...(named ? ["CELL"] : [])];
+  return alignColumns([titles, ...rows]);
 }
 
 /** Rows as lines, the first being the heading. */

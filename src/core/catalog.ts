@@ -77,7 +77,7 @@ function lowestVersion(hosts: readonly Host[]): string | undefined {
 }
 
 /** Compares by semver's precedence of numbers; a pre-release (`0.9.0-rc1`) comes before its release. */
-function compareVersions(a: string, b: string): number {
+export function compareVersions(a: string, b: string): number {
   const [left, right] = [numbersOf(a), numbersOf(b)];
   for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
     const difference = (left[index] ?? 0) - (right[index] ?? 0);

@@ -2,7 +2,6 @@
 import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { judgeHosts, roomFor } from "./eligibility.ts";
 import { grant } from "./grant.ts";
-import { servingBeat } from "./liveness.ts";
 import { place } from "./placement.ts";
 import type { Placement } from "./placement.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
@@ -12,6 +11,9 @@ import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 const TRIES_MAX = 64;
 /** How soon those who wait for a busy host by choice are tried again if nothing happens. */
 const RETRY_HELD_MS = 500;
+
+/** What a request is told at once that may not wait here, for another cell has room. */
+const BUSY = { code: "cell_busy", detail: "no slot is free in this cell" } as const;
 
 interface Occasion {
   readonly event: FleetEvent;
@@ -24,7 +26,7 @@ export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: Step
   const effects: Effect[] = [];
   const { now } = context;
   for (const waiting of expired(fleet, now)) {
-    effects.push(refuse(fleet, waiting, whyInVain(fleet, now), now));
+    effects.push(refuse(fleet, waiting, { code: "queue_timeout", detail: "no slot became free in time" }, now));
   }
   const newcomer = event.type === "acquire" ? fleet.queue.waiting.get(event.request.requestId) : undefined;
   const tries = { left: TRIES_MAX };
@@ -95,7 +97,8 @@ function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: E
   const placement = place(fleet, waiting, field, context);
   switch (placement.type) {
     case "wait":
-      hold(fleet.queue, waiting, placement.heldFor);
+      if (waiting.request.mayWait === false) effects.push(refuse(fleet, waiting, BUSY, context.now));
+      else hold(fleet.queue, waiting, placement.heldFor);
       break;
     case "refuse":
       effects.push(refuse(fleet, waiting, placement, context.now));
@@ -120,14 +123,6 @@ function refuse(
   dequeue(fleet, requestId);
   const refused = refusal(fleet, code, detail, now);
   return { type: "refused", requestId, refusal: queue === undefined ? refused : { ...refused, queue } };
-}
-
-/** A wait for hosts that did not come ends in 503, one for a slot in 504. */
-function whyInVain(fleet: Fleet, now: number): Pick<Extract<Placement, { type: "refuse" }>, "code" | "detail"> {
-  const isEmpty =
-    fleet.settings.hostsMayCome && ![...fleet.hosts.values()].some((host) => servingBeat(fleet, host, now));
-  if (isEmpty) return { code: "no_host", detail: "no host has started in time" };
-  return { code: "queue_timeout", detail: "no slot became free in time" };
 }
 
 function refuseOverflow(fleet: Fleet, now: number, effects: Effect[]): void {

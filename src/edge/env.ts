@@ -2,6 +2,7 @@
 import type { HiveKeys } from "../auth/keys.ts";
 import { importHiveKeys } from "../auth/keys.ts";
 import type { CellRpc } from "../wire/cell-rpc.ts";
+import type { CellSite } from "../wire/cells.ts";
 import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
@@ -62,10 +63,12 @@ async function derivePrefixKey(secret: string): Promise<HashKey> {
   return [view.getUint32(0), view.getUint32(4)];
 }
 
-/** The cell that serves this edge; a new stub per use, for a stub is broken after an infrastructure error. */
-export function cellOf(env: Env): CellRpc {
+/** A cell by its site; a new stub per use, for a stub is broken after an infrastructure error. */
+export function cellOf(env: Env, { name, region }: CellSite): CellRpc {
+  // A hint counts only when the object is made; from then on it stays where it is.
+  const options = region === "any" ? {} : { locationHint: region };
   // The namespace is declared without its class (the edge knows the cell by its verbs alone), hence the one cast.
-  return env.CELL.getByName("cell:default:any") as DurableObjectStub & CellRpc;
+  return env.CELL.getByName(name, options) as DurableObjectStub & CellRpc;
 }
 
 /** The one directory of the Hive: tokens, revocations, audit. */

@@ -1,12 +1,11 @@
 // Runs one request on leased hosts: acquire, forward, answer, settle; another host when one fails before the first byte.
 import type { Context } from "hono";
-import { ERRORS } from "../wire/errors.ts";
-import type { CellRpc, FailedAttempt } from "../wire/cell-rpc.ts";
-import type { AcquireAnswer, Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
+import type { Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
+import { acquire, settle } from "./acquire.ts";
+import type { Held, Unsettled } from "./acquire.ts";
 import { contentTypeOf, isStream, pipeStream, readWhole } from "./answer.ts";
 import { hasDeparted } from "./departed.ts";
 import type { HonoEnv } from "./env.ts";
-import { cellOf } from "./env.ts";
 import { openLeg } from "./forward.ts";
 import type { Forwarded } from "./forward.ts";
 import { readFirstEvent } from "./leg-head.ts";
@@ -35,23 +34,24 @@ type Attempt =
 /** The answer of some host, or the refusal. */
 export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Promise<Response> {
   const exclude: string[] = [];
-  let previous: FailedAttempt | undefined;
+  let previous: Unsettled | undefined;
   let kept: Response | undefined;
   const attemptsMax = attemptsFor(request.forwarded);
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const lease = { ...request.lease, exclude, attempt };
     const answer = await acquire(c, lease, previous);
     if (!answer.ok) return kept ?? (await conclude(c, request, lease, answer.refusal));
-    const tried = await tryHost(c, answer.grant, request);
+    const { held } = answer;
+    const tried = await tryHost(c, held, request);
     if (tried.done) return tried.response;
     if (hasDeparted(c.var.requestId)) return request.refuse({ code: "cancelled", detail: "the client left" });
-    logAttempt(c.var.requestId, answer.grant, tried.outcome);
+    logAttempt(c.var.requestId, held.grant, tried.outcome);
     kept = tried.kept ?? kept;
     // An agent that is full for a moment (its slot is being freed) may be asked again; the cell waits a second before it does.
-    if (tried.outcome.type !== "host-refused" || tried.kept !== undefined) exclude.push(answer.grant.hostId);
-    previous = { leaseId: answer.grant.leaseId, outcome: tried.outcome };
+    if (tried.outcome.type !== "host-refused" || tried.kept !== undefined) exclude.push(held.grant.hostId);
+    previous = { held, outcome: tried.outcome };
   }
-  if (previous !== undefined) c.executionCtx.waitUntil(settle(cellOf(c.env), previous.leaseId, previous.outcome));
+  if (previous !== undefined) c.executionCtx.waitUntil(settle(c, previous.held, previous.outcome));
   return kept ?? request.refuse({ code: "attempts_failed", detail: `${attemptsMax} host(s) failed` });
 }
 
@@ -89,62 +89,30 @@ async function conclude(
 async function askIncapable(c: Context<HonoEnv>, request: LeasedRequest, lease: LeaseRequest): Promise<Response> {
   const answer = await acquire(c, { ...lease, needs: [] }, undefined);
   if (!answer.ok) return request.refuse(answer.refusal);
-  const tried = await tryHost(c, answer.grant, request);
+  const tried = await tryHost(c, answer.held, request);
   if (tried.done) return tried.response;
   const outcome: Outcome = tried.kept === undefined ? tried.outcome : { type: "served" };
-  c.executionCtx.waitUntil(settle(cellOf(c.env), answer.grant.leaseId, outcome));
+  c.executionCtx.waitUntil(settle(c, answer.held, outcome));
   return tried.kept ?? request.refuse({ code: "attempts_failed", detail: "the host asked failed" });
 }
 
-async function acquire(
-  c: Context<HonoEnv>,
-  lease: LeaseRequest,
-  previous: FailedAttempt | undefined,
-): Promise<AcquireAnswer> {
-  try {
-    return await cellOf(c.env).acquireLease(lease, previous);
-  } catch (cause) {
-    if (!isReset(cause)) return unavailable();
-  }
-  try {
-    // The object was reset under us: a fresh stub works at once.
-    return await cellOf(c.env).acquireLease(lease, previous);
-  } catch {
-    return unavailable();
-  }
-}
-
-function unavailable(): AcquireAnswer {
-  return {
-    ok: false,
-    refusal: { code: "cell_unavailable", detail: ERRORS.cell_unavailable.title, retryAfterSeconds: 5 },
-  };
-}
-
-function isReset(cause: unknown): boolean {
-  if (!(cause instanceof Error) || ("overloaded" in cause && cause.overloaded === true)) return false;
-  return (
-    ("durableObjectReset" in cause && cause.durableObjectReset === true) ||
-    ("retryable" in cause && cause.retryable === true)
-  );
-}
-
 /** One attempt, cut short when the caller or the host is revoked meanwhile. */
-async function tryHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest): Promise<Attempt> {
-  const watch = watchRevocations(c.env, c.var.caller, grant.hostId);
-  const tried = await askHost(c, grant, request, watch);
+async function tryHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest): Promise<Attempt> {
+  const watch = watchRevocations(c.env, c.var.caller, held.grant.hostId);
+  const tried = await askHost(c, held, request, watch);
   if (tried.done) return tried;
   watch.stop();
   if (watch.cutBy() !== "caller") return tried;
-  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "client-left" }));
+  c.executionCtx.waitUntil(settle(c, held, { type: "client-left" }));
   return { done: true, response: request.refuse({ code: "unauthenticated", detail: "the token was revoked" }) };
 }
 
-async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest, watch: Watch): Promise<Attempt> {
+async function askHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest, watch: Watch): Promise<Attempt> {
+  const { grant } = held;
   const leg = await openLeg(c.var.prepared, grant, request.forwarded, watch.abort);
   if (!leg.ok) return { done: false, outcome: leg.error };
   const { status, error, code } = leg.value.head;
-  if (code === "deadline") return endedByDeadline(c, grant, request, watch);
+  if (code === "deadline") return endedByDeadline(c, held, request, watch);
   const contentType = contentTypeOf(leg.value);
   if (status === 200 && isStream(contentType)) {
     const { path } = request.forwarded;
@@ -154,7 +122,7 @@ async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
     const { body, ended } = pipeStream(begun, lostRecord(request.style, path, begun.leftover));
     const end = async (outcome: Outcome): Promise<void> => {
       watch.stop();
-      await settle(cellOf(c.env), grant.leaseId, watch.cutBy() === "caller" ? { type: "client-left" } : outcome);
+      await settle(c, held, watch.cutBy() === "caller" ? { type: "client-left" } : outcome);
     };
     c.executionCtx.waitUntil(ended.then(end));
     return { done: true, response: new Response(body, { status, headers: answerHeaders(c, grant, leg.value) }) };
@@ -167,29 +135,20 @@ async function askHost(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest
   if (status >= 500)
     return { done: false, outcome: { type: "host-refused", reason: `answered ${status}` }, kept: response };
   watch.stop();
-  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "served" }));
+  c.executionCtx.waitUntil(settle(c, held, { type: "served" }));
   return { done: true, response };
 }
 
 /** The client's own limit, or REQUEST_LIMIT: no fault of the host. */
-function endedByDeadline(c: Context<HonoEnv>, grant: Grant, request: LeasedRequest, watch: Watch): Attempt {
+function endedByDeadline(c: Context<HonoEnv>, held: Held, request: LeasedRequest, watch: Watch): Attempt {
   watch.stop();
-  c.executionCtx.waitUntil(settle(cellOf(c.env), grant.leaseId, { type: "client-left" }));
+  c.executionCtx.waitUntil(settle(c, held, { type: "client-left" }));
   return { done: true, response: request.refuse({ code: "deadline_passed", detail: "the answer had not begun" }) };
 }
 
 /** What Ollama said about a load that the agent had asked for, in the shape of the API that the client has called. */
 function wordError(style: ApiStyle, status: number, message: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(errorBody(style, status, { code: "attempts_failed", message })));
-}
-
-/** The lease is also ended by the host's heartbeats and by its deadline, so one repeat is enough. */
-async function settle(cell: CellRpc, leaseId: string, outcome: Outcome): Promise<void> {
-  try {
-    await cell.settleLease(leaseId, outcome);
-  } catch (cause) {
-    console.warn(JSON.stringify({ event: "settle-failed", leaseId, reset: isReset(cause) }));
-  }
 }
 
 /** Response headers are built, not copied: a host can set neither cookies nor redirects nor CORS. */

@@ -1,10 +1,10 @@
 // The verbs between edge and cell, as one interface: the cell implements it, the edge calls it over the object's RPC.
+import type { CellSummary } from "./cell-summary.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { FleetView } from "./fleet-view.ts";
 import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./heartbeat.ts";
 import type { HostRegistration, PublicKey } from "./host.ts";
 import type { AcquireAnswer, Decision, Grant, LeaseRequest, Outcome, Refusal } from "./lease.ts";
-import type { ScaleView } from "./scale.ts";
 
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
@@ -48,8 +48,14 @@ export interface CellRpc {
   readUsage(query: UsageQuery): Promise<readonly UsageView[]>;
   /** One of the last requests, where it is the tenant's own; any for an operator, who names none. */
   readRequest(requestId: string, tenant?: string): Promise<RequestView | undefined>;
-  readFleet(): Promise<FleetView>;
-  readScale(): Promise<ScaleView>;
+  readFleet(): Promise<CellFleetView>;
+  readSummary(): Promise<CellSummary>;
+}
+
+/** The fleet of one cell. */
+export interface CellFleetView extends FleetView {
+  /** Calls since the cell was started, by verb. */
+  readonly calls: Readonly<Record<string, number>>;
 }
 
 export interface UsageQuery {

@@ -64,6 +64,8 @@ export interface AuditEntry {
 }
 
 export interface DirectoryRpc {
+  /** True the first time a join token is used, false ever after: of several cells none can tell for all. */
+  spendJoinToken(tokenId: string): Promise<boolean>;
   revoke(target: RevocationTarget): Promise<Revocation>;
   /** Registers the key of an Ollama installation; the token that it had before is replaced. */
   registerOllamaKey(registered: RegisteredKey, expiresAt: number): Promise<void>;

@@ -28,6 +28,7 @@ export const ERRORS = {
   missing_capability: { status: 400, retryable: false, title: "The model lacks a capability" },
   queue_full: { status: 503, retryable: true, title: "Queue full" },
   cell_unavailable: { status: 503, retryable: true, title: "The cell is restarting or overloaded" },
+  cell_busy: { status: 503, retryable: true, title: "No free slot in this cell" },
   queue_timeout: { status: 504, retryable: true, title: "The wait for a slot ran out" },
   deadline_passed: { status: 504, retryable: true, title: "The request's time is up" },
   cancelled: { status: 503, retryable: true, title: "Request cancelled" },

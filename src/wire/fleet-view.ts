@@ -8,6 +8,8 @@ export interface HostView {
   readonly url: string;
   readonly pool: string;
   readonly region: string;
+  /** The cell it belongs to. */
+  readonly cell?: string | undefined;
   readonly status: HostStatus;
   readonly drained: boolean;
   readonly backend: "up" | "down" | "unknown";
@@ -45,6 +47,20 @@ export interface ModelConflict {
   readonly copies: readonly { readonly digest: string; readonly hosts: readonly string[] }[];
 }
 
+/** One cell of the fleet. */
+export interface CellView {
+  readonly name: string;
+  readonly pool: string;
+  readonly region: string;
+  /** False where the cell did not answer; its hosts are then missing from the view. */
+  readonly reachable: boolean;
+  readonly hosts: number;
+  readonly queued: number;
+  readonly activeLeases: number;
+  /** Calls since the cell was started, by verb. */
+  readonly calls?: Readonly<Record<string, number>> | undefined;
+}
+
 export interface FleetView {
   readonly hosts: readonly HostView[];
   readonly conflicts: readonly ModelConflict[];
@@ -53,4 +69,5 @@ export interface FleetView {
   readonly queue: readonly QueuedView[];
   readonly activeLeases: number;
   readonly policy: string;
+  readonly cells?: readonly CellView[] | undefined;
 }

@@ -37,6 +37,7 @@ export const joinAnswerSchema = z.object({
   edgeAgreementKey: publicKeySchema.describe("The edge's X25519 key."),
   issuer: z.string().describe("Issuer name of the edge, expected in every token of the leg."),
   heartbeatIntervalMs: z.int().positive(),
+  cell: z.string().max(100).optional().describe("The cell the host belongs to; it names it in its heartbeats."),
   slots: z.int().positive().optional().describe("Slots bound in the invite, if any; they cap what the agent reports."),
 });
 export type JoinAnswer = z.infer<typeof joinAnswerSchema>;

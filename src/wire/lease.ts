@@ -54,6 +54,10 @@ export interface LeaseRequest {
   /** Time that earlier attempts of the request have waited for a slot, ms: QUEUE_TIMEOUT counts over all of them. */
   readonly waitedMs?: number | undefined;
   readonly pinnedHost?: string | undefined;
+  /** False where another cell has a free slot: this one then refuses at once instead of letting the request wait. */
+  readonly mayWait?: boolean | undefined;
+  /** How many cells were asked before; limits of a tenant are judged by the first. */
+  readonly hops?: number | undefined;
   /** Hosts that already failed this request. */
   readonly exclude: readonly string[];
   /** 1 for the first attempt. */

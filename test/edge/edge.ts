@@ -12,6 +12,7 @@ import { generateHiveKeys, importHiveKeys } from "../../src/auth/keys.ts";
 import type { HiveKeys } from "../../src/auth/keys.ts";
 import { app } from "../../src/edge/app.ts";
 import type { Env } from "../../src/edge/env.ts";
+import { ONE_CELL } from "../../src/wire/cells.ts";
 import { cellOf } from "../../src/edge/env.ts";
 import type { CellRpc } from "../../src/wire/cell-rpc.ts";
 import type { Result } from "../../src/wire/result.ts";
@@ -48,7 +49,7 @@ export async function startEdge(vars: Record<string, string> = {}): Promise<Test
   return {
     env,
     keys,
-    cell: () => cellOf(env),
+    cell: () => cellOf(env, ONE_CELL),
     client: async (claims = {}) => await issueClientToken(keys, { issuer: ISSUER, now: now(), sub: "acme", ...claims }),
     admin: async (claims = {}) => await issueAdminToken(keys, { issuer: ISSUER, now: now(), sub: "root", ...claims }),
     invite: async (hostId, url = `https://${hostId}.hosts.example.com`) =>

@@ -30,6 +30,12 @@ export interface FleetHost {
   readonly agent: RunningProcess;
 }
 
+/** What an invite binds a host to. */
+interface Bound {
+  readonly pool?: string;
+  readonly region?: string;
+}
+
 export interface TestFleet {
   readonly url: string;
   readonly token: string;
@@ -38,9 +44,9 @@ export interface TestFleet {
   readonly hosts: FleetHost[];
   readonly edge: RunningProcess;
   clientToken(claims?: Partial<ClientTokenRequest>): Promise<string>;
-  addHost(id: string, ollama: SimulatedOllamaOptions, slots?: number, part?: { pool: string }): Promise<FleetHost>;
+  addHost(id: string, ollama: SimulatedOllamaOptions, slots?: number, part?: Bound): Promise<FleetHost>;
   /** Starts an agent beside an Ollama that runs already, and waits until the fleet has heard it. */
-  joinHost(id: string, ollamaUrl: string, slots?: number, part?: { pool: string }): Promise<RunningProcess>;
+  joinHost(id: string, ollamaUrl: string, slots?: number, part?: Bound): Promise<RunningProcess>;
   readFleet(): Promise<FleetView>;
   host(id: string): Promise<HostView>;
   close(): Promise<void>;
@@ -143,16 +149,16 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
       if (found === undefined) throw new Error(`no host ${id}`);
       return found;
     },
-    addHost: async (id, options, slots = 2, part = { pool: "default" }) => {
+    addHost: async (id, options, slots = 2, part = {}) => {
       const ollama = await startSimulatedOllama(options);
       const host = { id, ollama, agent: await fleet.joinHost(id, ollama.url, slots, part) };
       hosts.push(host);
       return host;
     },
-    joinHost: async (id, ollamaUrl, slots = 2, part = { pool: "default" }) => {
+    joinHost: async (id, ollamaUrl, slots = 2, part = {}) => {
       const agentPort = await freePort();
       const hostUrl = `http://127.0.0.1:${agentPort}`;
-      const invitation = { hostId: id, url: hostUrl, region: "any", ...part };
+      const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any", ...part };
       const join = await issueJoinToken(keys, invitation, { issuer: "hive", now: Date.now() });
       const agent = await startHive(
         [

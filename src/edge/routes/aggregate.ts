@@ -1,10 +1,11 @@
 // What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
 import type { Context } from "hono";
-import type { CatalogView } from "../../wire/cell-rpc.ts";
+import { joinCatalogs } from "../../core/cells/join.ts";
+import type { CatalogQuery, CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
+import { askAll, cellsFor } from "../cells.ts";
 import { readClientPath } from "../client-path.ts";
-import { cellOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import { nativeJson, translatedJson } from "../go-json.ts";
 import { pinOf, whyNotPinned } from "../host-pin.ts";
@@ -90,9 +91,16 @@ function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Resp
     const barred = whyNotPinned(c);
     if (barred !== undefined) return refuse(style, barred);
     const { principal, models } = c.var.caller;
-    const catalog = await cellOf(c.env).readCatalog({ pool: principal.pool, hostId: pinOf(c) });
+    const catalog = await catalogOf(c, { pool: principal.pool, hostId: pinOf(c) });
     if (catalog === undefined) return refuse(style, { code: "unknown_host", message: "hive: no such host" });
     const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, models);
     return answer({ ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) }, c);
   };
+}
+
+/** Joined over the cells that serve the pool, the nearest first; undefined where none has the host that is asked for. */
+async function catalogOf(c: Context<HonoEnv>, query: CatalogQuery): Promise<CatalogView | undefined> {
+  const sites = cellsFor(c, query.pool);
+  const views = await askAll(c, sites, async (cell) => await cell.readCatalog(query));
+  return joinCatalogs(views.filter((view) => view !== undefined));
 }

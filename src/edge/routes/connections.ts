@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { noteDeparted } from "../departed.ts";
-import { cellOf } from "../env.ts";
+import { askAll } from "../cells.ts";
 import type { HonoEnv } from "../env.ts";
 import { cancelLeg } from "../forward.ts";
 import { readBody } from "../read-body.ts";
@@ -17,11 +17,14 @@ export async function connectionsClosed(c: Context<HonoEnv>): Promise<Response> 
   const body = await readBody(c.req.raw, BODY_MAX_BYTES);
   const parsed = closedSchema.safeParse(body.ok ? parse(body.value) : undefined);
   if (!parsed.success) return refuse("hive", { code: "bad_request", message: 'expected {connections: ["ip:port"]}' });
-  const cancelled = await cellOf(c.env).cancelConnections(parsed.data.connections);
+  const { connections } = parsed.data;
+  const { CELLS } = c.var.prepared.settings;
+  const told = await askAll(c, CELLS, async (cell) => await cell.cancelConnections(connections));
+  const cancelled = told.flatMap((leases) => leases ?? []);
   for (const { requestId } of cancelled) noteDeparted(requestId);
   // An agent that cannot be told learns it from the answer to its next heartbeat.
-  const told = cancelled.map(async ({ grant, requestId }) => await cancelLeg(c.var.prepared, grant, requestId));
-  const outcomes = await Promise.allSettled(told);
+  const telling = cancelled.map(async ({ grant, requestId }) => await cancelLeg(c.var.prepared, grant, requestId));
+  const outcomes = await Promise.allSettled(telling);
   return c.json({
     cancelled: cancelled.length,
     told: outcomes.filter((outcome) => outcome.status === "fulfilled").length,

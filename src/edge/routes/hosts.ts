@@ -7,16 +7,18 @@ import { verifyJoinToken } from "../../auth/join-token.ts";
 import { heartbeatSchema } from "../../wire/heartbeat.ts";
 import type { Heartbeat } from "../../wire/heartbeat.ts";
 import { joinRequestSchema } from "../../wire/host.ts";
-import type { JoinAnswer, PublicKey } from "../../wire/host.ts";
+import type { JoinAnswer } from "../../wire/host.ts";
 import { cellOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
+import { forgetHost, lookUpHost, recallHost } from "../host-cells.ts";
+import type { KnownHost } from "../host-cells.ts";
 import { checkHostUrl } from "../host-url.ts";
 import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
+import { registerHost } from "../register.ts";
 
 /** Largest join or heartbeat body: 2,000 models with details. */
 const HOST_BODY_MAX_BYTES = 4_000_000;
-const hostKeys = new Map<string, PublicKey>();
 
 export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
   const { keys, settings } = c.var.prepared;
@@ -33,33 +35,25 @@ export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
   const bound = await sha256Base64Url(new TextEncoder().encode(`${signingKey.x}.${agreementKey.x}`));
   if (!proven.ok || proven.value.bodySha256 !== bound) return unauthenticated();
   const { pool, region, slots, jti } = invite.value;
-  const joined = await cellOf(c.env).joinHost(
-    {
-      id: hostId,
-      url: url.value,
-      pool,
-      region,
-      slots,
-      signingKey,
-      agreementKey,
-      registeredAt: Date.now(),
-      drained: false,
-    },
-    jti,
-  );
-  if (!joined.ok) {
-    const message =
-      joined.code === "conflict"
-        ? "this join token was used already; make a new invite"
-        : `MAX_INSTANCES (${settings.MAX_INSTANCES}) hosts are registered already`;
-    return refuse("hive", { code: joined.code, message });
-  }
-  hostKeys.set(hostId, signingKey);
+  const registration = {
+    id: hostId,
+    url: url.value,
+    pool,
+    region,
+    slots,
+    signingKey,
+    agreementKey,
+    registeredAt: Date.now(),
+    drained: false,
+  };
+  const joined = await registerHost(c, registration, jti);
+  if (!joined.ok) return refuse("hive", joined.error);
   const answer: JoinAnswer = {
     hostId,
     edgeAgreementKey: keys.leg.publicJwk,
     issuer: settings.HIVE_ISSUER,
     heartbeatIntervalMs: settings.HEARTBEAT_INTERVAL,
+    cell: joined.value.name,
     slots,
   };
   return c.json(answer);
@@ -69,13 +63,17 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
   const hostId = c.req.param("id") ?? "";
   const read = await readJson(c);
   if (read === undefined) return refuse("hive", { code: "bad_request", message: "the heartbeat is not JSON" });
-  const claims = await verifyBeat(c, hostId);
-  if (claims === undefined || claims.bodySha256 !== (await sha256Base64Url(read.bytes))) return unauthenticated();
+  const verified = await verifyBeat(c, hostId, read.json);
+  if (verified === undefined || verified.claims.bodySha256 !== (await sha256Base64Url(read.bytes))) {
+    return unauthenticated();
+  }
   const parsed = heartbeatSchema.safeParse(read.json);
-  if (!parsed.success || !sameBeat(parsed.data, claims))
+  if (!parsed.success || !sameBeat(parsed.data, verified.claims))
     return refuse("hive", { code: "bad_request", message: "the heartbeat has a wrong shape" });
-  const verdict = await cellOf(c.env).recordHeartbeat(hostId, parsed.data);
+  const verdict = await cellOf(c.env, verified.host.site).recordHeartbeat(hostId, parsed.data);
   if (verdict.ok) return c.json(verdict.answer);
+  // It was removed, or has moved: the next heartbeat looks for it anew.
+  forgetHost(hostId);
   return verdict.code === "unknown_host"
     ? unauthenticated()
     : refuse("hive", {
@@ -84,20 +82,32 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
       });
 }
 
-/** The remembered key first; the cell's word when it does not fit, since the host may have joined anew. */
-async function verifyBeat(c: Context<HonoEnv>, hostId: string): Promise<HostClaims | undefined> {
+interface VerifiedBeat {
+  readonly claims: HostClaims;
+  readonly host: KnownHost;
+}
+
+/** The remembered key first; the cells' word when it does not fit, since the host may have joined anew. */
+async function verifyBeat(c: Context<HonoEnv>, hostId: string, json: unknown): Promise<VerifiedBeat | undefined> {
+  const known = recallHost(hostId);
+  const claims = known === undefined ? undefined : await verifyWith(c, hostId, known);
+  if (known !== undefined && claims !== undefined) return { claims, host: known };
+  const host = await lookUpHost(c, hostId, cellNamedIn(json) ?? known?.site.name);
+  if (host === undefined || host.key.x === known?.key.x) return undefined;
+  const again = await verifyWith(c, hostId, host);
+  return again === undefined ? undefined : { claims: again, host };
+}
+
+async function verifyWith(c: Context<HonoEnv>, hostId: string, { key }: KnownHost): Promise<HostClaims | undefined> {
   const expected = { hostId, issuer: c.var.prepared.settings.HIVE_ISSUER, now: Date.now() };
-  const token = bearerOf(c);
-  const known = hostKeys.get(hostId);
-  if (known !== undefined) {
-    const verified = await verifyHostToken(known, token, expected);
-    if (verified.ok) return verified.value;
-  }
-  const registered = await cellOf(c.env).readHostKey(hostId);
-  if (registered === undefined || registered.x === known?.x) return undefined;
-  hostKeys.set(hostId, registered);
-  const verified = await verifyHostToken(registered, token, expected);
+  const verified = await verifyHostToken(key, bearerOf(c), expected);
   return verified.ok ? verified.value : undefined;
+}
+
+/** Only where to look first: the key found there proves the host, not its word. */
+function cellNamedIn(json: unknown): string | undefined {
+  const named = typeof json === "object" && json !== null && "cell" in json ? json.cell : undefined;
+  return typeof named === "string" ? named : undefined;
 }
 
 function sameBeat(beat: Heartbeat, claims: HostClaims): boolean {

@@ -1,30 +1,36 @@
 // The operators' side: the fleet as it is, and taking hosts out and in.
 import type { Context } from "hono";
-import { cellOf, directoryOf } from "../env.ts";
+import { joinFleets } from "../../core/cells/join.ts";
+import { askAll } from "../cells.ts";
+import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
+import type { CellRpc } from "../../wire/cell-rpc.ts";
 import { refuse } from "../refuse.ts";
 
 export async function readFleet(c: Context<HonoEnv>): Promise<Response> {
-  return c.json(await cellOf(c.env).readFleet());
-}
-
-export async function readScale(c: Context<HonoEnv>): Promise<Response> {
-  return c.json(await cellOf(c.env).readScale());
+  const { CELLS } = c.var.prepared.settings;
+  const views = await askAll(c, CELLS, async (cell) => await cell.readFleet());
+  return c.json(joinFleets(CELLS.map((site, index) => ({ site, view: views[index] }))));
 }
 
 export function setDrained(drained: boolean) {
   return async function drain(c: Context<HonoEnv>): Promise<Response> {
-    const known = await cellOf(c.env).drainHost(c.req.param("id") ?? "", drained);
+    const known = await askSome(c, async (cell) => await cell.drainHost(c.req.param("id") ?? "", drained));
     return known ? c.json({ drained }) : unknownHost();
   };
 }
 
 export async function removeHost(c: Context<HonoEnv>): Promise<Response> {
   const hostId = c.req.param("id") ?? "";
-  const known = await cellOf(c.env).removeHost(hostId);
+  const known = await askSome(c, async (cell) => await cell.removeHost(hostId));
   // What still runs there is cut by the edges that wait for it.
   if (known) await directoryOf(c.env).revoke({ kind: "host", id: hostId });
   return known ? c.body(null, 204) : unknownHost();
+}
+
+/** Whether any cell did it: an operator names a host, not its cell. */
+async function askSome(c: Context<HonoEnv>, ask: (cell: CellRpc) => Promise<boolean>): Promise<boolean> {
+  return (await askAll(c, c.var.prepared.settings.CELLS, ask)).includes(true);
 }
 
 function unknownHost(): Response {

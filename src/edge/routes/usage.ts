@@ -2,7 +2,8 @@
 import type { Context } from "hono";
 import type { RequestView } from "../../wire/cell-rpc.ts";
 import { parseDuration } from "../../wire/duration.ts";
-import { cellOf } from "../env.ts";
+import { joinUsage } from "../../core/cells/join.ts";
+import { askAll } from "../cells.ts";
 import type { HonoEnv } from "../env.ts";
 import { refuse } from "../refuse.ts";
 
@@ -13,13 +14,20 @@ export async function readUsage(c: Context<HonoEnv>): Promise<Response> {
   if (!since.ok) return refuse("hive", { code: "bad_request", message: `since: ${since.error}` });
   const sinceDay = new Date(Math.max(0, Date.now() - since.value)).toISOString().slice(0, 10);
   const tenant = ownTenant(c) ?? c.req.query("sub");
-  return c.json({ sinceDay, usage: await cellOf(c.env).readUsage({ sinceDay, tenant }) });
+  const { CELLS } = c.var.prepared.settings;
+  const parts = await askAll(c, CELLS, async (cell) => await cell.readUsage({ sinceDay, tenant }));
+  return c.json({ sinceDay, usage: joinUsage(parts.filter((part) => part !== undefined)) });
 }
 
 /** Another tenant's request is as unknown as one that never was. */
 export async function showRequest(c: Context<HonoEnv>): Promise<Response> {
   const tenant = ownTenant(c);
-  const found = await cellOf(c.env).readRequest(c.req.param("id") ?? "", tenant);
+  const id = c.req.param("id") ?? "";
+  const { CELLS } = c.var.prepared.settings;
+  const told = await askAll(c, CELLS, async (cell) => await cell.readRequest(id, tenant));
+  const known = told.filter((request) => request !== undefined);
+  // A cell that sent it on knows it too.
+  const found = known.find(({ attempts }) => attempts.length > 0) ?? known[0];
   if (found === undefined) return refuse("hive", { code: "not_found", message: "no such request among the last ones" });
   return c.json(tenant === undefined ? found : withoutOthersHosts(found));
 }

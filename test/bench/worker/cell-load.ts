@@ -5,6 +5,7 @@ import type { LeaseRequest } from "../../../src/wire/lease.ts";
 import type { CellLoad } from "../cell-load.ts";
 
 export { Cell } from "../../../src/cell/cell.ts";
+export { Directory } from "../../../src/cell/directory.ts";
 
 interface Env {
   readonly CELL: DurableObjectNamespace;
