@@ -13,4 +13,6 @@ export const OPEN_TARGETS: ReadonlySet<string> = new Set([
   "E clairvoyant ttft mean",
   "E clairvoyant done mean",
   "F margin ttft mean",
+  "fairness ttft p95",
+  "fairness Jain",
 ]);

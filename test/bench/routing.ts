@@ -1,7 +1,10 @@
 // `npm run test:routing`: every scenario under every policy beside its targets; ends with 1 when a claimed target fails.
 import { parseArgs } from "node:util";
 import { headlineAt } from "../../src/sim/routing/headline.ts";
-import { printChecks, printHeadline, printScenario } from "../../src/sim/routing/report.ts";
+import { allAskTooMuch, politeBesideFlood } from "../../src/sim/routing/trials/fairness.ts";
+import { disturbances } from "../../src/sim/routing/trials/disturbance.ts";
+import { joinOne, killOne } from "../../src/sim/routing/trials/failure.ts";
+import { alignColumns, printChecks, printHeadline, printScenario } from "../../src/sim/routing/report.ts";
 import { CLAIRVOYANT, PEER_NAMES, ROUTERS } from "../../src/sim/routing/routers.ts";
 import { SCENARIOS } from "../../src/sim/routing/scenarios.ts";
 import type { Scenario } from "../../src/sim/routing/scenarios.ts";
@@ -54,6 +57,14 @@ if (router !== undefined && values.scenario === undefined) {
     const headline = headlineAt(measure, wanted, { traces, router, seeds });
     console.log(printHeadline(headline));
     if (measure === "slotsBusy") tell(checkHeadline(headline));
+  }
+}
+
+if (router !== undefined && values.scenario === undefined) {
+  for (const trial of [killOne, joinOne, politeBesideFlood, allAskTooMuch, disturbances]) {
+    const { title, rows, checks: found } = trial({ traces, seeds, router });
+    console.log(`${title}\n${alignColumns(rows)}`);
+    tell(found);
   }
 }
 

@@ -70,15 +70,15 @@ class HiveRouter implements Router {
     this.#heartbeat(host, host.lives);
   }
 
-  /** A host's heartbeats end with its life; each arrives when the network lets it. */
-  #heartbeat(host: FleetHost, life: number): void {
+  /** A host's heartbeats end with its life; each but the first arrives when the network lets it. */
+  #heartbeat(host: FleetHost, life: number, delayMs = 0): void {
     const { time, rules } = this.#world;
     if (!host.up || host.lives !== life) return;
     const beat = host.beat();
     const deliver = (): void => this.#step({ type: "heartbeat", hostId: host.id, beat });
-    if (rules.heartbeatDelayMs === 0) deliver();
-    else time.after(rules.heartbeatDelayMs, deliver);
-    time.after(HEARTBEAT_MS, () => this.#heartbeat(host, life));
+    if (delayMs === 0) deliver();
+    else time.after(delayMs, deliver);
+    time.after(HEARTBEAT_MS, () => this.#heartbeat(host, life, rules.heartbeatDelayMs));
   }
 
   #leaseRequest({ id, item, attempt, exclude, estimatedTokens }: Routed): LeaseRequest {

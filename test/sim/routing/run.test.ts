@@ -5,7 +5,7 @@ import type { HostKindName } from "../../../src/sim/routing/calibration.ts";
 import type { HostSpec } from "../../../src/sim/routing/host-spec.ts";
 import { hive } from "../../../src/sim/routing/hive-router.ts";
 import { PEERS } from "../../../src/sim/routing/peers/table.ts";
-import { simulate } from "../../../src/sim/routing/run.ts";
+import { observe, simulate } from "../../../src/sim/routing/run.ts";
 import { generateWorkload, TOOL_AGENT } from "../../../src/sim/routing/workload.ts";
 import type { WorkloadSpec } from "../../../src/sim/routing/workload.ts";
 import { POLICY_NAMES } from "../../../src/wire/settings.ts";
@@ -111,5 +111,101 @@ describe("a run", () => {
     const { jain } = simulate({ ...BASE, workload: flooded, router: hive("round_robin") });
     expect(even.jain).toBeGreaterThan(0.9);
     expect(jain).toBeLessThan(0.8);
+  });
+});
+
+describe("a world with faults", () => {
+  const HOSTS = ["rtx3090", "rtx3090"] as const;
+  const fleet = fleetOf(HOSTS);
+  const router = hive("predicted_latency");
+
+  it("tries requests of a dead host elsewhere unless their answer had begun", () => {
+    const workload = chat({ requestsPerSecond: 1.5 });
+    const faults = [{ at: 60_000, hostId: "host-0", type: "crash" }] as const;
+    const { metrics, observations } = observe({ ...BASE, fleet, workload, router, faults });
+    expect(metrics.served + metrics.broken).toBe(workload.length);
+    expect(metrics.broken).toBeGreaterThan(0);
+    expect(observations.filter(({ at, hostId }) => at > 61_000 && hostId === "host-0")).toEqual([]);
+  });
+
+  it("lets a host that starts late take its part", () => {
+    const workload = chat({ requestsPerSecond: 2 });
+    const faults = [{ at: 60_000, hostId: "host-1", type: "start" }] as const;
+    const { observations } = observe({ ...BASE, fleet, workload, router, faults });
+    const late = observations.filter(({ hostId }) => hostId === "host-1").map(({ at, queuedMs }) => at + queuedMs);
+    expect(late.length).toBeGreaterThan(workload.length / 6);
+    expect(Math.min(...late)).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it("comes back after a crash with nothing in memory", () => {
+    const workload = chat({ requestsPerSecond: 0.5 });
+    const only = fleetOf(["rtx3090"]);
+    const faults = [
+      { at: 60_000, hostId: "host-0", type: "crash" },
+      { at: 61_000, hostId: "host-0", type: "start" },
+    ] as const;
+    const undisturbed = simulate({ ...BASE, fleet: only, workload, router });
+    const { metrics, observations } = observe({ ...BASE, fleet: only, workload, router, faults });
+    expect(metrics.loadsPerHour).toBeGreaterThan(undisturbed.loadsPerHour * 1.5);
+    expect(observations.some(({ at }) => at > 70_000)).toBe(true);
+  });
+
+  it("gives slots back when clients leave, and counts them as left", () => {
+    const workload = chat({ requestsPerSecond: 3, durationMs: 60_000 });
+    const impatient = workload.map((item, index) => (index % 2 === 0 ? { ...item, patienceMs: 1_500 } : item));
+    const one = fleetOf(["rtx3090"]);
+    const [all, half] = [workload, impatient].map((asked) =>
+      simulate({ ...BASE, fleet: one, workload: asked, router }),
+    );
+    expect(half?.left).toBeGreaterThan(0);
+    expect((half?.left ?? 0) + (half?.served ?? 0)).toBe(workload.length);
+    expect(half?.completionMs.mean ?? Infinity).toBeLessThan((all?.completionMs.mean ?? 0) * 0.8);
+  });
+
+  it("lets requests past the router slow those through it", () => {
+    const workload = chat({ requestsPerSecond: 0.5 });
+    const one = fleetOf(["rtx3090"]);
+    const foreign = chat({ seed: 9, requestsPerSecond: 0.7 }).map((item) => ({ item, hostId: "host-0" }));
+    const [alone, beside] = [[], foreign].map((others) =>
+      simulate({ ...BASE, fleet: one, workload, router, foreign: others }),
+    );
+    expect(beside?.served).toBe(workload.length);
+    expect(beside?.ttftMs.mean ?? 0).toBeGreaterThan((alone?.ttftMs.mean ?? Infinity) * 1.2);
+  });
+
+  it("tells the fleet prompts up to 15 % off, and the same for the same seed", () => {
+    const workload = chat({ requestsPerSecond: 1.5, prompts: { type: "chat", promptTokens: 2_500, outputTokens: 80 } });
+    const [one, two, exact] = [0.15, 0.15, 0].map((tokenNoise) =>
+      simulate({ ...BASE, fleet: fleetOf(["rtx3090", "m1Max"]), workload, router, tokenNoise }),
+    );
+    expect(two).toEqual(one);
+    expect(one?.ttftMs).not.toEqual(exact?.ttftMs);
+  });
+
+  it("bears late heartbeats", () => {
+    const workload = chat({ requestsPerSecond: 1.5 });
+    const late = simulate({ ...BASE, fleet, workload, router, heartbeatDelayMs: 2_000 });
+    expect([late.served, late.refused]).toEqual([workload.length, {}]);
+  });
+
+  it("runs embeddings one at a time beside chats", () => {
+    const model = MODEL_KINDS["nomic-embed-text"];
+    const prompts = { type: "chat", promptTokens: 2_000, outputTokens: 1 } as const;
+    const embeds = chat({ seed: 5, models: [model.name], prompts }).map((item) => ({
+      ...item,
+      kind: "embed" as const,
+    }));
+    const workload = [...chat({ requestsPerSecond: 0.5 }), ...embeds].sort((a, b) => a.at - b.at);
+    const both = fleetOf(HOSTS, { models: [MODEL, model] });
+    expect(simulate({ ...BASE, fleet: both, workload, router }).served).toBe(workload.length);
+  });
+
+  it("runs 12,000 requests in less than 30 s", () => {
+    const workload = chat({ durationMs: 3_600_000, requestsPerSecond: 3.4 });
+    expect(workload.length).toBeGreaterThan(12_000);
+    const startedAt = performance.now();
+    const result = simulate({ ...BASE, fleet: fleetOf(["h100", "rtx4090", "rtx3090", "rtx3090"]), workload, router });
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
+    expect(result.served).toBe(workload.length);
   });
 });
