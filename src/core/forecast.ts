@@ -2,13 +2,13 @@
 import { decodeDepthFactor, prefillWork } from "./speed/depth.ts";
 import { speedInBatch } from "./speed/decode-table.ts";
 import { expectLength, shapeOf } from "./speed/output-length.ts";
-import { modelSpeed, promptTokens, ratesOf } from "./speed/speeds.ts";
+import { modelSpeed, promptTokens } from "./speed/speeds.ts";
 import type { Rates } from "./speed/speeds.ts";
 import { loadAhead } from "./loads.ts";
-import { matchedBytes, matchPrefixes } from "./prefixes.ts";
-import { rateSubject, runnerOf } from "./runners.ts";
+import { matchedBytes, matchPrefixes, matchRunner } from "./prefixes.ts";
+import { runnerOf, runnerRates } from "./runners.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
-import type { Fleet, Host, Lease, Runner } from "./state.ts";
+import type { ExpectedEnd, Fleet, Host, Runner, Work } from "./state.ts";
 
 /** What a request needs, the same on every host. */
 export interface Need {
@@ -21,8 +21,8 @@ export interface Need {
   readonly now: number;
 }
 
-/** Everything in ms but `cached` (tokens). */
-export interface Forecast {
+/** In seconds all but `cached`. A type and not an interface, so that it can stand as a decision's parts. */
+export type Forecast = {
   /** Until a slot is free. */
   readonly wait: number;
   readonly load: number;
@@ -32,10 +32,11 @@ export interface Forecast {
   readonly decode: number;
   /** What the requests already there lose. */
   readonly harm: number;
+  /** Tokens of the prompt that need no reading. */
   readonly cached: number;
   /** All of it, the time until the first token weighted by whether somebody waits for it. */
   readonly total: number;
-}
+};
 
 /** Somebody who watches waits for the first token; who gets the answer in one piece does not. */
 const FIRST_TOKEN_WEIGHT = 1;
@@ -44,43 +45,61 @@ const LEAST_REMAINING = 0.35;
 /** The last token of a prompt is always read: its prediction is the first of the answer. */
 const LEAST_READ = 1;
 
-/** Prepares a request for being forecast on many hosts. */
-export function needOf(fleet: Fleet, request: LeaseRequest, now: number): Need | undefined {
+/** Prepares a request for being forecast; `on` the one host alone, else on any. */
+export function needOf(fleet: Fleet, request: LeaseRequest, now: number, on?: Host): Need | undefined {
   const { model } = request;
   if (model === undefined) return undefined;
   const known = modelSpeed(fleet.speed, model);
   const shape = shapeOf(request);
   fleet.stamps += 1;
-  matchPrefixes(fleet.prefixes, request, fleet.stamps);
+  if (on === undefined) matchPrefixes(fleet.prefixes, request, fleet.stamps);
+  else matchRunner(runnerOf(fleet, on, model, request.runner), request, fleet.stamps);
   const outputTokens = request.kind === "embed" ? 0 : expectLength(known.lengths, shape, request.numPredict);
   const tokens = promptTokens(known, request.promptBytes);
   return { request, model, shape, promptTokens: tokens, outputTokens, stamp: fleet.stamps, now };
 }
 
-/** Forecasts a request on a host; `ahead` requests that wait are to have a slot there first. */
-export function forecast(fleet: Fleet, host: Host, need: Need, free: boolean): Forecast {
+/** Forecasts a request on a host that has a free slot. */
+export function forecast(fleet: Fleet, host: Host, need: Need): Forecast {
+  return forecastAfter(fleet, host, need, 0);
+}
+
+/** Forecasts a request on a host without a free slot, where that can be less than a limit, in seconds. */
+export function forecastBusy(fleet: Fleet, host: Host, need: Need, limit: number): Forecast | undefined {
+  const waitMs = waitForSlot(host, need.now);
+  if ((need.request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1) * waitMs >= 1_000 * limit) return undefined;
+  return forecastAfter(fleet, host, need, waitMs);
+}
+
+function forecastAfter(fleet: Fleet, host: Host, need: Need, wait: number): Forecast {
   const { now, request } = need;
   const runner = runnerOf(fleet, host, need.model, request.runner);
-  const rates = ratesOf(rateSubject(fleet, host, runner));
-  const wait = free ? 0 : waitForSlot(host, runner, rates, now);
-  const load = loadAhead(fleet, host, runner, now);
+  const rates = runnerRates(fleet, host, runner);
+  const load = runner.resident ? 0 : loadAhead(fleet, host, runner, now);
   const others = host.usedByModel.size - (host.usedByModel.has(need.model) ? 1 : 0);
   const share = 1 + others;
   const tokens = need.promptTokens;
   const cached = runner.resident ? cachedTokens(need, runner) : 0;
   const reading = prefillWork(Math.max(LEAST_READ, tokens - cached), cached) / rates.prefill;
   const prefill = (reading + runner.speed.readStart.value) * share;
-  const neighbours = measureNeighbours(runner, rates, now);
+  const neighbours = runner.leases.size === 0 ? NOBODY : measureNeighbours(runner, rates, now);
   const batch = Math.max(1, Math.min(neighbours.running + 1, host.heard?.beat.parallel ?? 1));
-  const depth = decodeDepthFactor(tokens);
-  const decode = (need.outputTokens * depth * share) / speedInBatch(rates.decode, batch);
-  const slowed = 1 / speedInBatch(rates.decode, batch) - 1 / speedInBatch(rates.decode, Math.max(1, batch - 1));
-  const harm =
-    neighbours.decoding * prefill + neighbours.tokensLeft * Math.max(0, slowed) + 0.5 * others * (prefill + decode);
-  const owed = free ? neighbours.owedMs : 0;
+  const perToken = 1 / speedInBatch(rates.decode, batch);
+  const decode = need.outputTokens * decodeDepthFactor(tokens) * share * perToken;
+  const slowed = batch === 1 ? 0 : Math.max(0, perToken - 1 / speedInBatch(rates.decode, batch - 1));
+  const harm = neighbours.decoding * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
+  const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
-  const total = weight * (wait + load + owed + prefill) + decode + harm;
-  return { wait, load, owed, prefill, decode, harm, cached, total };
+  return {
+    wait: wait / 1_000,
+    load: load / 1_000,
+    owed: owed / 1_000,
+    prefill: prefill / 1_000,
+    decode: decode / 1_000,
+    harm: harm / 1_000,
+    cached,
+    total: (weight * (wait + load + owed + prefill) + decode + harm) / 1_000,
+  };
 }
 
 function cachedTokens(need: Need, runner: Runner): number {
@@ -89,6 +108,8 @@ function cachedTokens(need: Need, runner: Runner): number {
   const share = Math.min(1, bytes / Math.max(1, need.request.promptBytes));
   return Math.min(need.promptTokens - LEAST_READ, need.promptTokens * share * runner.speed.hitTrust);
 }
+
+const NOBODY: Neighbours = { running: 0, decoding: 0, tokensLeft: 0, owedMs: 0 };
 
 interface Neighbours {
   running: number;
@@ -112,32 +133,36 @@ function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbour
   return sum;
 }
 
-function tokensLeft(work: NonNullable<Lease["work"]>, tokensPerMs: number, now: number): number {
+function tokensLeft(work: Work, tokensPerMs: number, now: number): number {
   const elapsed = Math.max(0, now - work.firstTokenAt - work.decodeHeldMs);
   const written = (elapsed * tokensPerMs) / decodeDepthFactor(work.promptTokens);
   return Math.max(LEAST_REMAINING * work.outputTokens, work.outputTokens - written);
 }
 
 /** The time until the slot is free that is left once those who already wait for this host have theirs. */
-function waitForSlot(host: Host, runner: Runner, rates: Rates, now: number): number {
-  const speed = speedInBatch(rates.decode, Math.max(1, runner.leases.size));
-  const ends: number[] = [];
-  for (const lease of host.leases.values()) {
-    const { work } = lease;
-    if (work === undefined) continue;
-    const own = work.runner === runner ? speed : speedInBatch(work.runner.speed.rates?.decode ?? rates.decode, 1);
-    const left = tokensLeft(work, own, now) * decodeDepthFactor(work.promptTokens);
-    ends.push(Math.max(0, work.firstTokenAt - now) + left / own);
-  }
-  if (ends.length === 0) return 0;
-  ends.sort(ascending);
+function waitForSlot(host: Host, now: number): number {
+  const ends = (host.ends ??= endsOf(host));
+  const { length } = ends;
+  if (length === 0) return 0;
   const ahead = host.reserved;
-  const turn = ends[ahead % ends.length] ?? 0;
-  const rounds = Math.floor(ahead / ends.length);
-  const longest = ends[ends.length - 1] ?? 0;
-  return turn + rounds * longest;
+  const turn = leftUntil(ends[ahead % length], now);
+  return ahead < length ? turn : turn + Math.floor(ahead / length) * leftUntil(ends[length - 1], now);
 }
 
-function ascending(a: number, b: number): number {
-  return a - b;
+/** Lists when the requests of a host are expected to end, the first first. */
+function endsOf(host: Host): ExpectedEnd[] {
+  const ends: ExpectedEnd[] = [];
+  for (const { work } of host.leases.values()) {
+    if (work === undefined) continue;
+    const { runner, firstTokenAt, decodeHeldMs, outputTokens, promptTokens } = work;
+    const decode = runner.speed.rates?.decode;
+    const speed = decode === undefined ? 1 : speedInBatch(decode, runner.leases.size);
+    const writingMs = (outputTokens * decodeDepthFactor(promptTokens)) / speed;
+    ends.push({ at: firstTokenAt + decodeHeldMs + writingMs, leastLeftMs: LEAST_REMAINING * writingMs });
+  }
+  return ends.sort((a, b) => a.at - b.at);
+}
+
+function leftUntil(end: ExpectedEnd | undefined, now: number): number {
+  return end === undefined ? 0 : Math.max(end.leastLeftMs, end.at - now);
 }

@@ -46,7 +46,7 @@ export function grant(
 function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
   const { request, model, shape, promptTokens, outputTokens, stamp } = need;
   const runner = runnerOf(fleet, host, model, request.runner);
-  const { load, owed, prefill } = forecast(fleet, host, need, true);
+  const { load, owed, prefill } = forecast(fleet, host, need);
   return {
     request,
     runner,
@@ -55,9 +55,9 @@ function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
     promptTokens,
     outputTokens,
     grantedAt: now,
-    prefillMs: prefill,
-    firstTokenAt: now + load + owed + prefill,
-    prefillHeldMs: owed,
+    prefillMs: prefill * 1_000,
+    firstTokenAt: now + (load + owed + prefill) * 1_000,
+    prefillHeldMs: owed * 1_000,
     decodeHeldMs: 0,
   };
 }

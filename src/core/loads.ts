@@ -1,6 +1,5 @@
 // What it takes until a model is in memory on a host: its own load, those before it, and what must leave for it.
-import { rateSubject } from "./runners.ts";
-import { ratesOf } from "./speed/speeds.ts";
+import { runnerRates } from "./runners.ts";
 import type { Fleet, Host, Runner } from "./state.ts";
 
 /** A file stays in the page cache of the operating system for about so long. */
@@ -19,7 +18,7 @@ const RELOAD_HORIZON_MS = 60_000;
 /** Forecasts the ms until a runner is in memory, with what evicting another costs later. */
 export function loadAhead(fleet: Fleet, host: Host, runner: Runner, now: number): number {
   if (runner.resident) return 0;
-  const rates = ratesOf(rateSubject(fleet, host, runner));
+  const rates = runnerRates(fleet, host, runner);
   const begun = beganLoadingAt(runner);
   const ownMs = now - runner.speed.residentAt < PAGE_CACHE_MS ? rates.warmLoadMs : rates.coldLoadMs;
   if (begun !== undefined) return Math.max(0.1 * ownMs, ownMs - (now - begun));

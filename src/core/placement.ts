@@ -2,13 +2,14 @@
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
 import { explain } from "./decision.ts";
+import type { Explained } from "./decision.ts";
 import type { StepContext } from "./events.ts";
 import { reasonNotNow, roomFor } from "./eligibility.ts";
 import type { Field, Reason, Verdict } from "./eligibility.ts";
-import { forecast, needOf } from "./forecast.ts";
+import { forecast, forecastBusy, needOf } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
 import { isSuspect } from "./liveness.ts";
-import type { Candidate, Choice, Policy } from "./policy/policy.ts";
+import type { Candidate } from "./policy/policy.ts";
 import { policyFor } from "./policy/table.ts";
 import type { Decision } from "../wire/lease.ts";
 import type { Fleet, Host, Waiting } from "./state.ts";
@@ -16,8 +17,8 @@ import type { Fleet, Host, Waiting } from "./state.ts";
 export type Placement =
   | { readonly type: "host"; readonly host: Host; readonly decision: Decision; readonly need: Need | undefined }
   | { readonly type: "refuse"; readonly code: ErrorCode; readonly detail: string }
-  /** `heldFor`: a busy host, by choice. */
-  | { readonly type: "wait"; readonly heldFor?: Host | undefined };
+  /** `held`: for a busy host, by choice. */
+  | { readonly type: "wait"; readonly held?: { readonly host: Host; readonly score: number } | undefined };
 
 /** The hosts of a field as they are now. */
 interface Sorted {
@@ -31,32 +32,61 @@ interface Sorted {
 
 /** Places a request: suspect hosts are asked only if no other can take it now. */
 export function place(fleet: Fleet, waiting: Waiting, field: Field, context: StepContext): Placement {
-  const { request } = waiting;
-  const sorted = sortHosts(fleet, field, request, context.now);
+  const sorted = sortHosts(fleet, field, waiting.request, context.now);
+  if (sorted.free.length + sorted.suspect.length > 0) return choose(fleet, waiting, { field, sorted }, context);
+  return sorted.full.length > 0 ? { type: "wait" } : whyNot(fleet, waiting.request, field, sorted);
+}
+
+interface Scene {
+  readonly field: Field;
+  readonly sorted: Sorted;
+}
+
+function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, context: StepContext): Placement {
+  const { sorted } = scene;
   const free = sorted.free.length > 0 ? sorted.free : sorted.suspect;
-  if (free.length === 0) return sorted.full.length > 0 ? { type: "wait" } : whyNot(fleet, request, field, sorted);
   const policy = policyFor(fleet, request.model);
-  const tier = policy.looksAhead === true ? [...free, ...sorted.full] : free;
+  const ahead = policy.looksAhead === true;
   const need = needOf(fleet, request, context.now);
-  const candidates = tier.map((host) => describe(fleet, host, request, policy.looksAhead === true ? need : undefined));
+  const candidates = free.map((host) => describe(fleet, host, request, ahead ? need : undefined));
+  if (ahead && need !== undefined) addBusy(fleet, sorted.full, need, candidates);
   const choice = policy.choose(candidates, {
     random: context.random,
     previous: fleet.lastChosen.get(request.model ?? ""),
-    waitedMs: context.now - waiting.queuedAt,
+    waitedMs: context.now - queuedAt,
   });
-  const host = chosenOf(tier, choice, policy);
-  if (candidates[choice.index]?.freeSlots === 0) return { type: "wait", heldFor: host };
-  const others = sorted.free.length > 0 ? sorted.suspect.map((one) => ({ host: one, reason: "suspect" as const })) : [];
-  const full = policy.looksAhead === true ? [] : sorted.full.map((one) => ({ host: one, reason: "full" as const }));
-  const filtered = [...field.out, ...sorted.out, ...others, ...full];
+  const { index, scores } = choice;
+  const host = index < free.length ? free[index] : sorted.full[index - free.length];
+  if (host === undefined) throw new RangeError(`policy ${policy.name} chose ${index} of ${candidates.length}`);
+  if (index >= free.length) return { type: "wait", held: { host, score: scores[index]?.score ?? 0 } };
+  const filtered = filteredOut(scene, ahead);
   return { type: "host", host, need, decision: explain({ policy, host, candidates, choice, filtered, request }) };
 }
 
-function chosenOf(tier: readonly Host[], choice: Choice, policy: Policy): Host {
-  const host = tier[choice.index];
-  if (host === undefined) throw new RangeError(`policy ${policy.name} chose ${choice.index} of ${tier.length}`);
-  return host;
+/** Lists who was no candidate, and why. */
+function filteredOut({ field, sorted }: Scene, ahead: boolean): Explained["filtered"] {
+  const filtered: { host: Host; reason: Reason | "suspect" }[] = [...field.out, ...sorted.out];
+  if (sorted.free.length > 0) for (const host of sorted.suspect) filtered.push({ host, reason: "suspect" });
+  if (!ahead) for (const host of sorted.full) filtered.push({ host, reason: "full" });
+  return filtered;
 }
+
+/** Tells whether a request that waits for a busy host by choice goes on waiting although others have got room. */
+export function keepsWaiting(fleet: Fleet, waiting: Waiting, hosts: Iterable<Host>, now: number): boolean {
+  const { held, request, queuedAt } = waiting;
+  const { settles } = policyFor(fleet, request.model);
+  if (held === undefined || settles === undefined || now - held.at >= HELD_KNOWN_MS) return false;
+  for (const host of hosts) {
+    if (host === held.host) return false;
+    const need = needOf(fleet, request, now, host);
+    if (need === undefined) return false;
+    if (settles(forecast(fleet, host, need).total, held.score, now - queuedAt)) return false;
+  }
+  return true;
+}
+
+/** So long what waiting costs is taken as it was forecast. */
+const HELD_KNOWN_MS = 1_000;
 
 function sortHosts(fleet: Fleet, field: Field, request: LeaseRequest, now: number): Sorted {
   const sorted: Sorted = { free: [], suspect: [], full: [], out: [] };
@@ -72,14 +102,25 @@ function sortHosts(fleet: Fleet, field: Field, request: LeaseRequest, now: numbe
 
 function describe(fleet: Fleet, host: Host, request: LeaseRequest, need: Need | undefined): Candidate {
   const { model } = request;
-  const freeSlots = roomFor(host, request);
   return {
     hostId: host.registration.id,
-    freeSlots,
+    freeSlots: roomFor(host, request),
     active: host.slotsUsed,
     loaded: model !== undefined && host.loaded.has(model),
-    forecast: need === undefined ? undefined : forecast(fleet, host, need, freeSlots > 0),
+    forecast: need === undefined ? undefined : forecast(fleet, host, need),
   };
+}
+
+/** Adds hosts without a free slot; without a forecast where the wait alone costs more than the best free host. */
+function addBusy(fleet: Fleet, busy: readonly Host[], need: Need, candidates: Candidate[]): void {
+  let limit = Infinity;
+  for (const { forecast: known } of candidates) if (known !== undefined && known.total < limit) limit = known.total;
+  for (const host of busy) {
+    const hostId = host.registration.id;
+    const loaded = host.loaded.has(need.model);
+    const ahead = forecastBusy(fleet, host, need, limit);
+    candidates.push({ hostId, freeSlots: 0, active: host.slotsUsed, loaded, forecast: ahead });
+  }
 }
 
 /** These hosts will never take the request; what remains once they are taken away tells what to answer. */

@@ -65,6 +65,19 @@ export function matchPrefixes(index: PrefixIndex, request: LeaseRequest, stamp: 
   }
 }
 
+/** Finds the longest match on one runner alone, which holds the hashes before each that it holds. */
+export function matchRunner({ held }: Runner, request: LeaseRequest, stamp: number): void {
+  const { prefix } = request;
+  let [from, to] = [0, prefix.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (held.counts.has(prefix[middle] ?? 0)) from = middle + 1;
+    else to = middle;
+  }
+  held.stamp = stamp;
+  held.matchedBytes = endOf(request, from - 1);
+}
+
 /** Answers what the last walk with this stamp found on a runner, bytes. */
 export function matchedBytes({ held }: Runner, stamp: number): number {
   return held.stamp === stamp ? held.matchedBytes : 0;

@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../wire/lease.ts";
 import { deadAfterMs } from "./liveness.ts";
-import type { Fleet, Host, Queue, Waiting } from "./state.ts";
+import type { Fleet, Queue, Waiting } from "./state.ts";
 
 const RATE_WINDOW_SECONDS = 30;
 /** Bounds of Retry-After, seconds. */
@@ -49,17 +49,16 @@ function waitsUntil(fleet: Fleet, request: LeaseRequest, now: number): number {
 }
 
 /** Sets the busy host a request waits for by choice. */
-export function hold(queue: Queue, waiting: Waiting, host: Host | undefined): void {
-  if (waiting.heldFor === host) return;
-  if (waiting.heldFor !== undefined) {
-    waiting.heldFor.reserved -= 1;
+export function hold(queue: Queue, waiting: Waiting, held: Waiting["held"]): void {
+  if (waiting.held !== undefined) {
+    waiting.held.host.reserved -= 1;
     queue.held -= 1;
   }
-  if (host !== undefined) {
-    host.reserved += 1;
+  if (held !== undefined) {
+    held.host.reserved += 1;
     queue.held += 1;
   }
-  waiting.heldFor = host;
+  waiting.held = held;
 }
 
 /** Lists the requests whose wait is over, the longest waiting first. */

@@ -1,8 +1,8 @@
 // The runners of a host: one for each model and set of options it was asked for, resident or not.
 import { capacityTokens, dropPrefixes, holdPrompt, newHeldPrefixes } from "./prefixes.ts";
 import { newMeter, setLevel } from "./speed/meter.ts";
-import { modelSpeed, newRunnerSpeed } from "./speed/speeds.ts";
-import type { RateSubject } from "./speed/speeds.ts";
+import { modelSpeed, newRunnerSpeed, ratesOf } from "./speed/speeds.ts";
+import type { RateSubject, Rates } from "./speed/speeds.ts";
 import type { Fleet, FleetBeat, Host, Lease, Runner, Work } from "./state.ts";
 
 /** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
@@ -39,10 +39,19 @@ export function rateSubject(fleet: Fleet, host: Host, runner: Runner): RateSubje
   };
 }
 
+/** Answers the rates of a runner. */
+export function runnerRates(fleet: Fleet, host: Host, runner: Runner): Rates {
+  const { rates, version } = runner.speed;
+  const known =
+    rates !== undefined && rates.runnerVersion === version && (rates.own || rates.fleetVersion === fleet.speed.version);
+  return known ? rates : ratesOf(rateSubject(fleet, host, runner));
+}
+
 /** Records that a lease begins on its runner: whoever writes there is held up by its reading. */
 export function beginWork(host: Host, lease: Lease, now: number): void {
   const { work } = lease;
   if (work === undefined) return;
+  host.ends = undefined;
   const { runner } = work;
   for (const { work: other } of runner.leases) {
     if (other === undefined) continue;
@@ -58,6 +67,7 @@ export function beginWork(host: Host, lease: Lease, now: number): void {
 export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): void {
   const { work } = lease;
   if (work === undefined) return;
+  host.ends = undefined;
   work.runner.leases.delete(lease);
   setLevel(work.runner.concurrency, work.runner.leases.size, now);
   setLevel(host.busyModels, host.usedByModel.size, now);

@@ -2,13 +2,13 @@
 import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { judgeHosts, roomFor } from "./eligibility.ts";
 import { grant } from "./grant.ts";
-import { place } from "./placement.ts";
+import { keepsWaiting, place } from "./placement.ts";
 import type { Placement } from "./placement.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 
 /** Most requests tried in one step: who is further behind waits for the next. */
-const TRIES_MAX = 64;
+const TRIES_MAX = 32;
 /** How soon those who wait for a busy host by choice are tried again if nothing happens. */
 const RETRY_HELD_MS = 500;
 
@@ -32,7 +32,7 @@ export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: Step
   const tries = { left: TRIES_MAX };
   const all = due || fleet.version !== fleet.drainedVersion;
   if (all || fleet.touched.size > 0) {
-    const touched = all ? undefined : new Set(fleet.touched);
+    const touched = all ? undefined : [...fleet.touched];
     for (const lane of lanesInOrder(fleet)) drainLane(fleet, lane, { touched, tries, context, effects });
   }
   fleet.touched.clear();
@@ -57,7 +57,7 @@ function cameAt({ waiting }: Lane): number {
 }
 
 interface Drain {
-  readonly touched: ReadonlySet<Host> | undefined;
+  readonly touched: readonly Host[] | undefined;
   readonly tries: { left: number };
   readonly context: StepContext;
   readonly effects: Effect[];
@@ -67,19 +67,20 @@ function drainLane(fleet: Fleet, lane: Lane, drain: Drain): void {
   const { touched, tries, context, effects } = drain;
   for (const waiting of lane.waiting) {
     if (tries.left <= 0) return;
-    if (touched !== undefined && !hasRoom(fleet, waiting, touched, context.now)) return;
+    const roomy = touched === undefined ? undefined : withRoom(fleet, waiting, touched, context.now);
+    if (roomy?.length === 0) return;
     tries.left -= 1;
+    if (roomy !== undefined && keepsWaiting(fleet, waiting, roomy, context.now)) continue;
     const placement = tryOne(fleet, waiting, context, effects);
     // Nobody behind it in its lane finds room either, but for those who wait by choice.
-    if (placement.type === "wait" && waiting.heldFor === undefined) return;
+    if (placement.type === "wait" && placement.held === undefined) return;
   }
 }
 
-/** Tells whether one of the hosts that were touched may take what waits in a lane. */
-function hasRoom(fleet: Fleet, { request, lane }: Waiting, touched: ReadonlySet<Host>, now: number): boolean {
-  const field = fieldOf(fleet, lane, request, now);
-  for (const host of touched) if (field.members.has(host) && roomFor(host, request) > 0) return true;
-  return false;
+/** Lists those of the hosts that were touched that may take what waits in a lane. */
+function withRoom(fleet: Fleet, { request, lane }: Waiting, touched: readonly Host[], now: number): Host[] {
+  const { members } = fieldOf(fleet, lane, request, now);
+  return touched.filter((host) => members.has(host) && roomFor(host, request) > 0);
 }
 
 /** Answers the hosts a lane's requests may go to, judged anew where something has changed. */
@@ -98,7 +99,8 @@ function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: E
   switch (placement.type) {
     case "wait":
       if (waiting.request.mayWait === false) effects.push(refuse(fleet, waiting, BUSY, context.now));
-      else hold(fleet.queue, waiting, placement.heldFor);
+      else
+        hold(fleet.queue, waiting, placement.held === undefined ? undefined : { ...placement.held, at: context.now });
       break;
     case "refuse":
       effects.push(refuse(fleet, waiting, placement, context.now));

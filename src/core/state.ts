@@ -87,6 +87,12 @@ export interface Work {
   decodeHeldMs: number;
 }
 
+export interface ExpectedEnd {
+  readonly at: number;
+  /** What is always taken to be left, ms. */
+  readonly leastLeftMs: number;
+}
+
 /** Work whose lease has ended, until its host reports what it measured. */
 export interface EndedWork {
   readonly work: Work;
@@ -134,6 +140,8 @@ export interface Host {
   readonly busyModels: Meter;
   /** Waiting requests that are held for it. */
   reserved: number;
+  /** When the requests it runs are expected to end, the first first; to be listed anew where absent. */
+  ends?: readonly ExpectedEnd[] | undefined;
 }
 
 export interface Waiting {
@@ -143,8 +151,8 @@ export interface Waiting {
   /** Until when it may wait. */
   readonly expiresAt: number;
   readonly lane: Lane;
-  /** The busy host it waits for, although others may be free. */
-  heldFor?: Host | undefined;
+  /** The busy host it waits for although others may be free, what that was to cost, and when. */
+  held?: { readonly host: Host; readonly score: number; readonly at: number } | undefined;
 }
 
 /** Requests that the same hosts may take, in order of arrival. */

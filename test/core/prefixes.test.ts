@@ -27,7 +27,7 @@ function turn(driver: FleetDriver, id: string, prefix: number[], part = {}): str
 function cachedTokens(driver: FleetDriver, id: string, prefix: number[], hostId: string): number {
   const { decision } = grantIn(driver.acquire(id, { prefix, promptBytes: prefix.length * 4_000 }));
   driver.settle(id, { type: "client-left" });
-  return decision.candidates.find((one) => one.hostId === hostId)?.parts?.["cachedTokens"] ?? 0;
+  return decision.candidates.find((one) => one.hostId === hostId)?.parts?.["cached"] ?? 0;
 }
 
 describe("prefixes", () => {
@@ -45,7 +45,7 @@ describe("prefixes", () => {
     const request = { prefix: TURN_2, prefixEnds: [500, 900, 1_200, 1_300, 1_400], promptBytes: 2_000 };
     driver.now += 5_000;
     const { decision } = grantIn(driver.acquire("4", request));
-    expect(decision.candidates.find((one) => one.hostId === "a")?.parts?.["cachedTokens"]).toBeCloseTo(300, 6);
+    expect(decision.candidates.find((one) => one.hostId === "a")?.parts?.["cached"]).toBeCloseTo(300, 6);
   });
 
   it("are none of another model's", () => {
@@ -57,7 +57,7 @@ describe("prefixes", () => {
     driver.now += 10_000;
     driver.settle("1");
     const { decision } = grantIn(driver.acquire("2", { prefix: TURN_2, promptBytes: 20_000, model: OTHER }));
-    expect(decision.candidates[0]?.parts?.["cachedTokens"]).toBe(0);
+    expect(decision.candidates[0]?.parts?.["cached"]).toBe(0);
   });
 
   it("are forgotten when the model is unloaded, loaded with another context, or the host starts anew", () => {

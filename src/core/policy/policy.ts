@@ -11,7 +11,7 @@ export interface Candidate {
   readonly active: number;
   /** Whether the model is in its memory already. */
   readonly loaded: boolean;
-  /** What the request would cost there; for policies that look ahead, and where a model is named. */
+  /** What the request would cost there; for policies that look ahead, unless the wait alone costs more than a free host. */
   readonly forecast?: Forecast | undefined;
 }
 
@@ -41,6 +41,8 @@ export interface Policy {
   readonly name: PolicyName;
   /** Whether it is shown hosts without a free slot too, and forecasts; it may then choose to wait for one. */
   readonly looksAhead?: boolean;
+  /** Tells whether a free host is good enough beside a busy one that is better, given their scores. */
+  readonly settles?: (free: number, best: number, waitedMs: number) => boolean;
   /** Chooses one of the candidates, of which there is at least one. */
   choose(candidates: readonly Candidate[], context: PolicyContext): Choice;
 }

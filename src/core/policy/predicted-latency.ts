@@ -1,5 +1,5 @@
 // predicted_latency: the host that finishes the request soonest, counting what the others lose; a busy one is waited for where that is cheaper.
-import type { Candidate, Choice, Policy, PolicyContext, Score } from "./policy.ts";
+import type { Candidate, Choice, Policy, Score } from "./policy.ts";
 import { chooseLowest } from "./lowest.ts";
 
 /** A free host is taken although a busy one would be cheaper, unless it costs more by this part. */
@@ -22,13 +22,13 @@ export const predictedLatency: Policy = {
       context.random,
     );
     if ((candidates[free.index]?.freeSlots ?? 0) === 0) return best;
-    return settles(best, free, context) ? { index: free.index, scores } : best;
+    const { waitedMs = 0 } = context;
+    return settles(costOf(free), costOf(best), waitedMs) ? { index: free.index, scores } : best;
   },
+  settles,
 };
 
-/** Tells whether the best free host is good enough beside a busy one that is better. */
-function settles(best: Choice, free: Choice, { waitedMs = 0 }: PolicyContext): boolean {
-  const [bestCost, freeCost] = [costOf(best), costOf(free)];
+function settles(freeCost: number, bestCost: number, waitedMs: number): boolean {
   if (freeCost <= (1 + SETTLE_MARGIN) * bestCost) return true;
   const gainMs = 1_000 * (freeCost - bestCost);
   return waitedMs > Math.max(LEAST_PATIENCE_MS, PATIENCE_PER_GAIN * gainMs);
@@ -38,20 +38,7 @@ function costOf({ index, scores }: Choice): number {
   return scores[index]?.score ?? 0;
 }
 
-/** In seconds. */
-function scoreOf({ forecast, active }: Candidate): Score {
-  if (forecast === undefined) return { score: (active * MS_PER_CONNECTION) / 1_000, parts: { active } };
-  const { wait, load, owed, prefill, decode, harm, cached, total } = forecast;
-  return {
-    score: total / 1_000,
-    parts: {
-      wait: wait / 1_000,
-      load: load / 1_000,
-      owed: owed / 1_000,
-      prefill: prefill / 1_000,
-      decode: decode / 1_000,
-      harm: harm / 1_000,
-      cachedTokens: cached,
-    },
-  };
+function scoreOf({ forecast, active, freeSlots }: Candidate): Score | undefined {
+  if (forecast !== undefined) return { score: forecast.total, parts: forecast };
+  return freeSlots === 0 ? undefined : { score: (active * MS_PER_CONNECTION) / 1_000, parts: { active } };
 }

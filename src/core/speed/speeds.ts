@@ -59,6 +59,8 @@ export interface FleetSpeed {
 export interface Rates {
   readonly runnerVersion: number;
   readonly fleetVersion: number;
+  /** Whether they come from the runner's own samples, so that no others change them. */
+  readonly own: boolean;
   /** Tokens per ms at depth 0. */
   readonly prefill: number;
   /** Tokens per ms of each request in a batch of 1, 2, …. */
@@ -126,10 +128,7 @@ export interface RateSubject {
 export function ratesOf(subject: RateSubject): Rates {
   const { runner, fleet } = subject;
   const known = runner.rates;
-  if (known !== undefined && known.runnerVersion === runner.version) {
-    const own = runner.prefill.samples > 0 && runner.decode.seen.length > 0;
-    if (own || known.fleetVersion === fleet.version) return known;
-  }
+  if (known?.runnerVersion === runner.version && (known.own || known.fleetVersion === fleet.version)) return known;
   const rates = computeRates(subject);
   runner.rates = rates;
   return rates;
@@ -147,6 +146,7 @@ function computeRates({ fleet, host, model, runner, modelBytes }: RateSubject): 
   return {
     runnerVersion: runner.version,
     fleetVersion: fleet.version,
+    own: runner.prefill.samples > 0 && runner.decode.seen.length > 0,
     prefill: valueOr(runner.prefill, (normalPrefill * valueOr(model.prefillFactor, 1)) / bytes),
     decode: decodeSpeeds(runner.decode, host.batchGain, alone),
     coldLoadMs: valueOr(runner.coldLoad, cold),

@@ -146,7 +146,8 @@ class HiveRouter implements Router {
 /** Whole blocks of 1 KiB, as the edge hashes them: each block of a trace is several of these. */
 function hashesOf({ tokens, blocks, blockTokens }: Prompt): number[] {
   const perBlock = blockTokens / HASHED_TOKENS;
-  return Array.from({ length: Math.floor(tokens / HASHED_TOKENS) }, (_, index) => {
+  const whole = Math.min(Math.floor(tokens / HASHED_TOKENS), blocks.length * perBlock);
+  return Array.from({ length: whole }, (_, index) => {
     return (blocks[Math.floor(index / perBlock)] ?? 0) * perBlock + (index % perBlock);
   });
 }

@@ -7,7 +7,7 @@ import { candidate, tally } from "./policy.case.ts";
 const IDLE: Forecast = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, cached: 0, total: 0 };
 
 function costing(hostId: string, seconds: number, freeSlots = 1) {
-  return candidate(hostId, { freeSlots, forecast: { ...IDLE, total: seconds * 1_000 } });
+  return candidate(hostId, { freeSlots, forecast: { ...IDLE, total: seconds } });
 }
 
 function chosen(among: Parameters<typeof predictedLatency.choose>[0], waitedMs = 0): string | undefined {
@@ -38,13 +38,10 @@ describe("predicted_latency", () => {
     expect(chosen([costing("a", 5, 0), costing("b", 3, 0)], 60_000)).toBe("b");
   });
 
-  it("says what each part costs, in seconds", () => {
-    const forecast = { wait: 1_000, load: 2_000, owed: 500, prefill: 250, decode: 4_000, harm: 100, cached: 64 };
-    const { scores } = predictedLatency.choose([candidate("a", { forecast: { ...forecast, total: 11_600 } })], {
-      random: () => 0,
-    });
-    const parts = { wait: 1, load: 2, owed: 0.5, prefill: 0.25, decode: 4, harm: 0.1, cachedTokens: 64 };
-    expect(scores).toEqual([{ score: 11.6, parts }]);
+  it("says what each part costs", () => {
+    const forecast = { wait: 1, load: 2, owed: 0.5, prefill: 0.25, decode: 4, harm: 0.1, cached: 64, total: 11.6 };
+    const { scores } = predictedLatency.choose([candidate("a", { forecast })], { random: () => 0 });
+    expect(scores).toEqual([{ score: 11.6, parts: forecast }]);
   });
 
   it("counts connections for requests that name no model", () => {
