@@ -7,6 +7,7 @@ import { faultOf } from "./call.ts";
 import { CurrentLimits } from "./current-limits.ts";
 import { EdgeClock } from "./edge-clock.ts";
 import { Gate } from "./gate.ts";
+import { GpuMemoryWatch } from "./gpu-memory.ts";
 import { Heartbeats } from "./heartbeat.ts";
 import { joinEdge, learnEdgeTime, readInvite } from "./join.ts";
 import { Leases } from "./leases.ts";
@@ -32,12 +33,16 @@ export interface AgentOptions {
   readonly slots?: number;
   /** Limits that hold here whatever the edge says. */
   readonly limits?: Partial<Limits>;
+  /** GPU memory, where the machine cannot be asked for it. */
+  readonly memoryBytes?: number;
   readonly log: Log;
 }
 
 export interface Agent {
   readonly hostId: string;
   readonly port: number;
+  /** Takes itself out: tells the edge, and waits until what runs here has ended, but no longer than so many ms. */
+  drain(limitMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,7 +69,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await Promise.all([work.heartbeats.stop(), server.close()]);
       ollama.close();
     };
-    return { hostId: membership.hostId, port: server.port, close };
+    return { hostId: membership.hostId, port: server.port, drain: work.drain, close };
   } catch (cause) {
     await server.close();
     ollama.close();
@@ -94,6 +99,8 @@ async function prepare(parts: Parts) {
   const nameOf = (model: string): string | undefined => probe.nameOf(model);
   const loads = new Loads({ ollama, residency, limits, nameOf, log, onChanged: hurry });
   const orders = new Orders({ ollama, leases, loads, residency, log, onChanged: hurry });
+  const memory = new GpuMemoryWatch(options.memoryBytes);
+  const leaving = { draining: false };
   const heartbeats: Heartbeats = new Heartbeats({
     membership,
     keys,
@@ -104,6 +111,11 @@ async function prepare(parts: Parts) {
     limits,
     slots,
     log,
+    also: () => ({
+      tasks: orders.tasks.report(),
+      ...memory.read(),
+      ...(leaving.draining ? { draining: true } : {}),
+    }),
     carryOut: (order) => orders.carryOut(order),
   });
   const gate = new Gate({
@@ -125,7 +137,12 @@ async function prepare(parts: Parts) {
       response.destroy();
     });
   };
-  return { leases, orders, loads, heartbeats, handler };
+  const drain = async (limitMs: number): Promise<void> => {
+    leaving.draining = true;
+    hurry();
+    await leases.whenIdle(limitMs);
+  };
+  return { leases, orders, loads, heartbeats, handler, drain };
 }
 
 /** Who this host is: by joining with an invite that was not used yet, else from the last join. */

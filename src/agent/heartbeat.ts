@@ -41,6 +41,8 @@ export interface HeartbeatDeps {
   readonly limits: CurrentLimits;
   readonly slots: number;
   readonly log: Log;
+  /** What is told beside the probe: work on order, memory, whether the agent is about to end. */
+  readonly also: () => Pick<Heartbeat, "tasks" | "vramTotalBytes" | "vramFreeBytes" | "draining" | "shareUrl">;
   readonly carryOut: (order: HeartbeatAnswer["orders"][number]) => void;
 }
 
@@ -182,6 +184,7 @@ export class Heartbeats {
       cell: membership.cell,
       agentVersion: AGENT_VERSION,
       ...observation,
+      ...this.#deps.also(),
       slots,
       parallel: Math.min(slots, MAX_PARALLEL),
       active: leases.active(),

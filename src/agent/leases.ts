@@ -27,6 +27,7 @@ export class Leases {
   private finished: FinishedLease[] = [];
   private forced = 0;
   private readonly slots: number;
+  private onIdle: (() => void) | undefined;
 
   constructor(slots: number) {
     this.slots = slots;
@@ -52,7 +53,9 @@ export class Leases {
 
   /** Gives the slot back and keeps the report until a heartbeat is acknowledged; a second call does nothing. */
   end(lease: Lease, report: LeaseReport): void {
-    if (!this.held.delete(lease) || !lease.listed) return;
+    if (!this.held.delete(lease)) return;
+    if (this.held.size === 0) this.onIdle?.();
+    if (!lease.listed) return;
     const totalMs = Math.max(0, Date.now() - lease.startedAt);
     this.finished.push({ id: lease.id, model: lease.model, totalMs, ...report });
     if (this.finished.length > MAX_FINISHED) this.finished.shift();
@@ -70,6 +73,18 @@ export class Leases {
   /** Ends the request that works under this lease, if there is one. */
   cancel(id: string): void {
     for (const lease of this.held) if (lease.id === id) lease.abort();
+  }
+
+  /** Resolves when nothing is held any more, or when the time is over. */
+  async whenIdle(limitMs: number): Promise<void> {
+    if (this.held.size === 0 || limitMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   cancelAll(): void {

@@ -1,13 +1,18 @@
 // Carries out what the cell orders in its answers to heartbeats. Loads belong to the agent, so no client's leaving ends one.
-import type { Order } from "../wire/heartbeat.ts";
+import type { HostTask, Order } from "../wire/heartbeat.ts";
 import { parseModelName } from "../wire/model-name.ts";
-import { call, faultOf } from "./call.ts";
+import { call, faultOf, parseJson } from "./call.ts";
 import type { Leases } from "./leases.ts";
 import type { Loads } from "./loads.ts";
 import type { Log } from "./log.ts";
 import type { OllamaClient } from "./ollama-client.ts";
 import { ollamaUrl } from "./ollama-client.ts";
+import { pullModel } from "./pull.ts";
 import type { Residency } from "./residency.ts";
+import { Tasks } from "./tasks.ts";
+
+/** How often the cell is told how far a download is, beside its regular heartbeats. */
+const PROGRESS_GAP_MS = 2_000;
 
 export interface OrdersDeps {
   readonly ollama: OllamaClient;
@@ -18,39 +23,34 @@ export interface OrdersDeps {
   readonly onChanged: () => void;
 }
 
+type Progress = (doneBytes: number, totalBytes: number) => void;
+type Load = Extract<Order, { type: "load" }>;
+
 export class Orders {
-  private readonly ollama: OllamaClient;
-  private readonly leases: Leases;
-  private readonly loads: Loads;
-  private readonly residency: Residency;
-  private readonly log: Log;
-  private readonly onChanged: () => void;
-  private readonly busy = new Set<string>();
+  readonly tasks = new Tasks();
+  private readonly deps: OrdersDeps;
   private readonly stopped = new AbortController();
+  /** Ollama loads one model at a time, and an unload makes room for the load that follows it. */
+  private memory: Promise<void> = Promise.resolve();
 
   constructor(deps: OrdersDeps) {
-    this.ollama = deps.ollama;
-    this.leases = deps.leases;
-    this.loads = deps.loads;
-    this.residency = deps.residency;
-    this.log = deps.log;
-    this.onChanged = deps.onChanged;
+    this.deps = deps;
   }
 
   /** Starts what is ordered and does not wait for it. */
   carryOut(order: Order): void {
     switch (order.type) {
       case "cancel":
-        this.leases.cancel(order.leaseId);
+        this.deps.leases.cancel(order.leaseId);
         return;
       case "load":
-        void this.setLoaded(order.model, true);
+        this.inTurn("load", order.model, async () => await this.load(order));
         return;
       case "unload":
-        void this.setLoaded(order.model, false);
+        this.inTurn("unload", order.model, async () => await this.unload(order.model));
         return;
       case "pull":
-        this.log({ event: "order_refused", order: "pull", model: order.model, reason: "not supported by this agent" });
+        void this.run("pull", order.model, async (progress) => await this.pull(order.model, progress));
         return;
     }
   }
@@ -59,37 +59,73 @@ export class Orders {
     this.stopped.abort();
   }
 
-  /** One order at a time per model. */
-  private async setLoaded(model: string, loaded: boolean): Promise<void> {
-    if (this.busy.has(model)) return;
-    this.busy.add(model);
-    const order = loaded ? "load" : "unload";
+  private inTurn(type: "load" | "unload", model: string, work: () => Promise<void>): void {
+    const turn = this.memory;
+    this.memory = this.run(type, model, async () => {
+      await turn;
+      await work();
+    });
+  }
+
+  /** Runs a task to its end, whatever that is, and lets the cell know. */
+  private async run(
+    order: HostTask["type"],
+    model: string,
+    work: (progress: Progress) => Promise<void>,
+  ): Promise<void> {
+    const task = this.tasks.begin(order, model);
+    if (task === undefined) return;
+    const { log, onChanged } = this.deps;
     try {
-      const done = loaded ? await this.load(model) : await this.unload(model);
-      this.log({ event: done ? "order_done" : "order_failed", order, model });
+      await work((doneBytes, totalBytes) => task.progress(doneBytes, totalBytes));
+      task.end();
+      log({ event: "order_done", order, model });
     } catch (cause) {
-      if (!this.stopped.signal.aborted) this.log({ event: "order_failed", order, model, reason: faultOf(cause) });
+      task.end(faultOf(cause));
+      if (!this.stopped.signal.aborted) log({ event: "order_failed", order, model, reason: faultOf(cause) });
     } finally {
-      this.busy.delete(model);
-      this.onChanged();
+      onChanged();
     }
   }
 
-  private async load(model: string): Promise<boolean> {
+  private async load({ model, pinned }: Load): Promise<void> {
     const name = parseModelName(model);
-    return name.ok && (await this.loads.order(name.value.canonical)).type === "loaded";
+    if (!name.ok) throw new Error(name.error.message);
+    const outcome = await this.deps.loads.order(name.value.canonical);
+    if (outcome.type === "failed") throw new Error(`ollama answered ${outcome.status}: ${outcome.error}`);
+    if (outcome.type === "not-loadable") throw new Error("the model is not here, or cannot be loaded by itself");
+    if (pinned === true) await this.generate({ model, keep_alive: -1 });
   }
 
-  /** A generate without prompt and with `keep_alive: 0` unloads (ollama docs/api.md). */
-  private async unload(model: string): Promise<boolean> {
-    const answer = await call(ollamaUrl(this.ollama, "/api/generate"), {
+  /** A generate without prompt and with `keep_alive: 0` unloads (ollama docs/api.md). Requests that came since keep it. */
+  private async unload(model: string): Promise<void> {
+    if (this.deps.leases.active().some((lease) => lease.model === model)) throw new Error("the model is in use");
+    await this.generate({ model, keep_alive: 0 });
+    this.deps.residency.forget();
+  }
+
+  private async generate(body: object): Promise<void> {
+    const answer = await call(ollamaUrl(this.deps.ollama, "/api/generate"), {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: Buffer.from(JSON.stringify({ model, keep_alive: 0 })),
+      body: Buffer.from(JSON.stringify(body)),
       timeoutMs: 0,
       signal: this.stopped.signal,
     });
-    this.residency.forget();
-    return answer.status === 200;
+    if (answer.status === 200) return;
+    const json = parseJson(answer.text);
+    const words = typeof json === "object" && json !== null && "error" in json ? String(json.error) : "";
+    throw new Error(`ollama answered ${answer.status} ${words}`.trim());
+  }
+
+  private async pull(model: string, progress: Progress): Promise<void> {
+    let toldAt = performance.now();
+    const onProgress: Progress = (doneBytes, totalBytes) => {
+      progress(doneBytes, totalBytes);
+      if (performance.now() - toldAt < PROGRESS_GAP_MS) return;
+      toldAt = performance.now();
+      this.deps.onChanged();
+    };
+    await pullModel(this.deps.ollama, model, { signal: this.stopped.signal, onProgress });
   }
 }

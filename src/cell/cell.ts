@@ -23,12 +23,15 @@ import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import { parseModelName } from "../wire/model-name.ts";
+import type { ScaleView } from "../wire/scale.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
 import { HostStore } from "./host-store.ts";
 import { RequestLog } from "./request-log.ts";
 import { Tenants } from "./tenants.ts";
+import { OrderStore } from "./order-store.ts";
+import { Scaling } from "./scaling.ts";
 
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
@@ -43,6 +46,7 @@ export class Cell extends DurableObject implements CellRpc {
   readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
   readonly #connections = new Connections();
   readonly #orders = new Map<string, Order[]>();
+  readonly #scaling: Scaling;
   readonly #calls = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -61,7 +65,18 @@ export class Cell extends DurableObject implements CellRpc {
         heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
         policy: this.#settings.LOAD_BALANCING_STRATEGY,
         leaseDeadlineMs: this.#settings.REQUEST_LIMIT,
+        hostsMayCome: this.#settings.SCALER_URL !== "",
         warmUpMs: WARM_UP_INTERVALS * this.#settings.HEARTBEAT_INTERVAL,
+      },
+      Date.now(),
+    );
+    this.#scaling = new Scaling(
+      this.#fleet,
+      {
+        settings: this.#settings,
+        store: new OrderStore(ctx.storage.sql),
+        give: (hostId, order) => this.#give(hostId, order),
+        onOrder: () => undefined,
       },
       Date.now(),
     );
@@ -179,6 +194,11 @@ export class Cell extends DurableObject implements CellRpc {
     this.#calls.set(verb, (this.#calls.get(verb) ?? 0) + 1);
   }
 
+  async readScale(): Promise<ScaleView> {
+    this.#apply({ type: "tick" });
+    return this.#scaling.view(Date.now());
+  }
+
   #register(registration: HostRegistration): void {
     this.#hosts.set(registration.id, registration);
     this.#apply({ type: "host-registered", registration });
@@ -187,6 +207,7 @@ export class Cell extends DurableObject implements CellRpc {
   #apply(event: FleetEvent): readonly Effect[] {
     const effects = step(this.#fleet, event, { now: Date.now(), random: Math.random });
     for (const effect of effects) this.#carryOut(effect);
+    this.#scaling.take(event, effects, this.#fleet.steppedAt);
     this.#rearm();
     return effects;
   }
@@ -204,12 +225,17 @@ export class Cell extends DurableObject implements CellRpc {
         this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
         break;
       case "order":
-        this.#orders.set(effect.hostId, [...(this.#orders.get(effect.hostId) ?? []), effect.order]);
+        this.#give(effect.hostId, effect.order);
         break;
       case "heartbeat-accepted":
       case "heartbeat-refused":
         break;
     }
+  }
+
+  /** Keeps an order until the host's next heartbeat. */
+  #give(hostId: string, order: Order): void {
+    this.#orders.set(hostId, [...(this.#orders.get(hostId) ?? []), order]);
   }
 
   #answer(requestId: string, answer: AcquireAnswer): void {
@@ -222,8 +248,7 @@ export class Cell extends DurableObject implements CellRpc {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.size === 0) return;
-    const wakeAt = nextWakeAt(this.#fleet);
-    if (wakeAt === undefined) return;
+    const wakeAt = Math.min(nextWakeAt(this.#fleet) ?? Infinity, this.#scaling.nextAt());
     this.#timer = setTimeout(() => this.#apply({ type: "tick" }), Math.max(1, wakeAt - Date.now()));
   }
 }

@@ -1,7 +1,16 @@
 // `hive agent`: the process beside an Ollama.
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { EDGE_DEFAULT, readCount, readListen, readOllamaUrl, readUrl, STATE_FLAG } from "./flags.ts";
+import {
+  EDGE_DEFAULT,
+  readCount,
+  readListen,
+  readOllamaUrl,
+  readSize,
+  readUrl,
+  readWait,
+  STATE_FLAG,
+} from "./flags.ts";
 import { runUntilStopped } from "./stop.ts";
 import { say } from "./terminal.ts";
 
@@ -11,6 +20,8 @@ interface AgentFlags {
   readonly ollama: string;
   readonly listen: { readonly hostname: string; readonly port: number };
   readonly slots?: number;
+  readonly memory?: number;
+  readonly drain: number;
   readonly state: string;
 }
 
@@ -23,6 +34,8 @@ export function addAgent(program: Command): void {
     .option("--ollama <url>", "the Ollama beside it", readOllamaUrl, "http://127.0.0.1:11434")
     .option("--listen <address:port>", "where the tunnel ends", readListen, { hostname: "127.0.0.1", port: 11435 })
     .option("--slots <n>", "most requests at once", readCount)
+    .option("--memory <size>", "GPU memory, e.g. 24GiB (default: asked of the machine)", readSize)
+    .option("--drain <duration>", "longest wait for running requests when asked to end", readWait, 30_000)
     .option(...STATE_FLAG)
     .action(run);
 }
@@ -36,10 +49,14 @@ async function run(flags: AgentFlags): Promise<void> {
     listen: flags.listen,
     stateDir: resolve(flags.state),
     ...(flags.join === undefined ? {} : { joinToken: flags.join }),
+    ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
     log: (line) => say(`agent: ${JSON.stringify(line)}`),
   });
   say(`agent: ready ${agent.hostId}`);
-  const close = async (): Promise<void> => agent.close();
+  const close = async (): Promise<void> => {
+    await agent.drain(flags.drain);
+    await agent.close();
+  };
   await runUntilStopped({ close, kill: () => undefined }, new Promise(() => undefined));
 }

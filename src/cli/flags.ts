@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../wire/duration.ts";
 import { hostIdSchema } from "../wire/host.ts";
+import { parseSize } from "../wire/size.ts";
 
 /** HIVE_URL, or where `hive up` and `hive serve` listen. */
 export const EDGE_DEFAULT = process.env["HIVE_URL"]?.replace(/\/+$/, "") || "http://127.0.0.1:8787";
@@ -30,6 +31,19 @@ export function readLifetime(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
   if (parsed.value < 1_000) throw new InvalidArgumentError("expected at least 1s");
+  return parsed.value;
+}
+
+/** A duration that may be nothing. */
+export function readWait(text: string): number {
+  const parsed = parseDuration(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
+  return parsed.value;
+}
+
+export function readSize(text: string): number {
+  const parsed = parseSize(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
   return parsed.value;
 }
 

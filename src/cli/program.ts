@@ -6,6 +6,7 @@ import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addProxy } from "./proxy.ts";
 import { addServe } from "./serve.ts";
+import { addSimulate } from "./simulate.ts";
 import { CliError, say } from "./terminal.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
@@ -30,7 +31,8 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy, addUsage]) add(program);
+  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy, addUsage, addSimulate])
+    add(program);
   return program;
 }
 

@@ -25,6 +25,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
       ...settings,
       leaseDeadlineMs: settings.leaseDeadlineMs ?? LEASE_DEADLINE_MS,
       warmUpMs: settings.warmUpMs ?? WARM_UP_MS,
+      hostsMayCome: settings.hostsMayCome ?? false,
     },
     createdAt: now,
     steppedAt: now,

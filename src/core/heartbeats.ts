@@ -57,7 +57,12 @@ function startAnew(fleet: Fleet, host: Host): void {
 
 /** Tells whether a heartbeat says something new of which requests its host may take. */
 function isOther(before: FleetBeat, beat: FleetBeat): boolean {
-  if (before.backend !== beat.backend || before.models.length !== beat.models.length) return true;
+  if (
+    before.draining !== beat.draining ||
+    before.backend !== beat.backend ||
+    before.models.length !== beat.models.length
+  )
+    return true;
   return beat.models.some((model, index) => {
     const old = before.models[index];
     if (old === undefined || old.key !== model.key || old.digest !== model.digest) return true;

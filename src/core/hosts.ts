@@ -44,10 +44,18 @@ export function drainHost(fleet: Fleet, hostId: string, drained: boolean): void 
   fleet.version += 1;
 }
 
+/** Sets whether scale-in is taking a host out: it gets no new leases, and those it has go on. */
+export function parkHost(fleet: Fleet, host: Host, parked: boolean): void {
+  if (host.parked === parked) return;
+  host.parked = parked;
+  fleet.version += 1;
+}
+
 function newHost(registration: HostRegistration, now: number): Host {
   return {
     registration,
     drained: registration.drained,
+    parked: false,
     runs: [],
     models: new Map(),
     loaded: new Set(),

@@ -21,10 +21,15 @@ export function statusOf(fleet: Fleet, host: Host, now: number): HostStatus {
   return host.failure === undefined ? "alive" : "suspect";
 }
 
+/** Tells whether a host gets no new leases: its operator, scale-in or its own agent takes it out. */
+export function isLeaving(host: Host): boolean {
+  return host.drained || host.parked || host.heard?.beat.draining === true;
+}
+
 /** Answers the last heartbeat of a host that may serve: heard, not dead, not drained, its Ollama up. */
 export function servingBeat(fleet: Fleet, host: Host, now: number): FleetBeat | undefined {
   const status = statusOf(fleet, host, now);
-  if (status === "unheard" || status === "dead" || host.drained) return undefined;
+  if (status === "unheard" || status === "dead" || isLeaving(host)) return undefined;
   return host.heard?.beat.backend === "up" ? host.heard.beat : undefined;
 }
 

@@ -130,16 +130,26 @@ const OFFLINE: ReadonlySet<Reason> = new Set(["dead", "drained", "backend_down"]
 function whyNot(fleet: Fleet, request: LeaseRequest, field: Field, sorted: Sorted): Placement {
   const { pinnedHost } = request;
   const verdicts = [...field.out, ...sorted.out];
-  if (verdicts.length === 0) return refuse("no_host", "no host is registered");
+  const { hostsMayCome } = fleet.settings;
+  if (verdicts.length === 0) return hostsMayCome ? { type: "wait" } : refuse("no_host", "no host is registered");
   if (pinnedHost !== undefined && !fleet.hosts.has(pinnedHost)) return refuse("unknown_host", "no such host");
   const reasons = verdicts.flatMap(({ reason }) => (ELSEWHERE.has(reason) ? [] : [reason]));
   if (reasons.length === 0) return refuse("no_host", "no registered host is open to this token");
   const warmingUp = fleet.steppedAt < fleet.createdAt + fleet.settings.warmUpMs;
   if (warmingUp && reasons.includes("unheard")) return { type: "wait" };
   const heard = reasons.filter((reason) => reason !== "unheard");
+  if (hostsMayCome && isForWantOfHosts(reasons)) return { type: "wait" };
   if (heard.length === 0) return refuse("no_host", "no registered host has been heard");
   return whyNotHeard(request.model !== undefined, heard);
 }
+
+/** No host that is there could ever take the request, but one that is not there might. */
+function isForWantOfHosts(reasons: readonly Reason[]): boolean {
+  const here = reasons.filter((reason) => !AWAY.has(reason));
+  return here.length < reasons.length && here.every((reason) => reason === "model_missing");
+}
+
+const AWAY: ReadonlySet<Reason> = new Set(["unheard", "dead", "drained"]);
 
 function whyNotHeard(named: boolean, heard: readonly Reason[]): Placement {
   const holders = heard.filter((reason) => reason !== "model_missing");

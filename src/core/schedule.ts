@@ -3,6 +3,7 @@ import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { judgeHosts, roomFor } from "./eligibility.ts";
 import { grant } from "./grant.ts";
 import { keepsWaiting, place } from "./placement.ts";
+import { servingBeat } from "./liveness.ts";
 import type { Placement } from "./placement.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
@@ -26,7 +27,7 @@ export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: Step
   const effects: Effect[] = [];
   const { now } = context;
   for (const waiting of expired(fleet, now)) {
-    effects.push(refuse(fleet, waiting, { code: "queue_timeout", detail: "no slot became free in time" }, now));
+    effects.push(refuse(fleet, waiting, whyInVain(fleet, now), now));
   }
   const newcomer = event.type === "acquire" ? fleet.queue.waiting.get(event.request.requestId) : undefined;
   const tries = { left: TRIES_MAX };
@@ -125,6 +126,14 @@ function refuse(
   dequeue(fleet, requestId);
   const refused = refusal(fleet, code, detail, now);
   return { type: "refused", requestId, refusal: queue === undefined ? refused : { ...refused, queue } };
+}
+
+/** A wait for hosts that did not come ends in 503, one for a slot in 504. */
+function whyInVain(fleet: Fleet, now: number): Pick<Extract<Placement, { type: "refuse" }>, "code" | "detail"> {
+  const isEmpty =
+    fleet.settings.hostsMayCome && ![...fleet.hosts.values()].some((host) => servingBeat(fleet, host, now));
+  if (isEmpty) return { code: "no_host", detail: "no host has started in time" };
+  return { code: "queue_timeout", detail: "no slot became free in time" };
 }
 
 function refuseOverflow(fleet: Fleet, now: number, effects: Effect[]): void {

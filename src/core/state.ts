@@ -19,6 +19,8 @@ export interface FleetSettings {
   readonly leaseDeadlineMs?: number | undefined;
   /** How long after a start requests wait for hosts not yet heard, instead of failing; 6 s. */
   readonly warmUpMs?: number | undefined;
+  /** Whether somebody starts hosts that are missing: requests then wait for them; false. */
+  readonly hostsMayCome?: boolean | undefined;
 }
 
 /** A model as a host lists it, with its canonical key. */
@@ -121,6 +123,8 @@ export interface Hearing {
 export interface Host {
   registration: HostRegistration;
   drained: boolean;
+  /** Scale-in is taking it out: no new leases, and it stops once it has none. */
+  parked: boolean;
   heard?: Hearing | undefined;
   /** Newest first, a few only. */
   runs: Run[];

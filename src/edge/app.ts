@@ -17,8 +17,8 @@ import {
 import { connectionsClosed } from "./routes/connections.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
-import { readFleet, removeHost, setDrained } from "./routes/operators.ts";
 import { readUsage, showRequest } from "./routes/usage.ts";
+import { readFleet, readScale, removeHost, setDrained } from "./routes/operators.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
 
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
@@ -37,6 +37,7 @@ app.post("/hive/v1/hosts/:id/heartbeat", recordHeartbeat);
 
 // Operators.
 app.get("/hive/v1/fleet", readFleet);
+app.get("/hive/v1/scale", readScale);
 app.post("/hive/v1/hosts/:id/drain", setDrained(true));
 app.post("/hive/v1/hosts/:id/resume", setDrained(false));
 app.delete("/hive/v1/hosts/:id", removeHost);

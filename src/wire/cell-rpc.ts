@@ -5,6 +5,7 @@ import type { FleetView } from "./fleet-view.ts";
 import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./heartbeat.ts";
 import type { HostRegistration, PublicKey } from "./host.ts";
 import type { AcquireAnswer, Decision, Grant, LeaseRequest, Outcome, Refusal } from "./lease.ts";
+import type { ScaleView } from "./scale.ts";
 
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
@@ -49,6 +50,7 @@ export interface CellRpc {
   /** One of the last requests, where it is the tenant's own; any for an operator, who names none. */
   readRequest(requestId: string, tenant?: string): Promise<RequestView | undefined>;
   readFleet(): Promise<CellFleetView>;
+  readScale(): Promise<ScaleView>;
   readSummary(): Promise<CellSummary>;
 }
 

@@ -59,6 +59,17 @@ export const loadingSchema = z.object({
 });
 export type Loading = z.infer<typeof loadingSchema>;
 
+/** What the host is doing on order; one row per model, the failed one until the next order for it. */
+export const hostTaskSchema = z.object({
+  type: z.enum(["load", "unload", "pull"]),
+  model: z.string().max(500).describe("As the order named it: canonical key."),
+  startedAt: z.number().describe("ms, agent's clock."),
+  doneBytes: z.number().nonnegative().optional(),
+  totalBytes: z.number().nonnegative().optional(),
+  failure: z.string().max(200).optional().describe("Why it failed; absent while it runs."),
+});
+export type HostTask = z.infer<typeof hostTaskSchema>;
+
 export const heartbeatSchema = z
   .object({
     runId: z.string().min(8).max(64).describe("New at every start of the agent."),
@@ -73,6 +84,13 @@ export const heartbeatSchema = z
     parallel: z.int().positive().max(256).describe("Most requests at once per loaded model (OLLAMA_NUM_PARALLEL)."),
     vramTotalBytes: z.number().nonnegative().optional(),
     vramFreeBytes: z.number().nonnegative().optional(),
+    draining: z.boolean().optional().describe("True while the agent ends what it has and takes nothing new."),
+    shareUrl: z
+      .string()
+      .max(300)
+      .optional()
+      .describe("Where other hosts of the site may fetch this host's model files."),
+    tasks: z.array(hostTaskSchema).max(200).optional(),
     active: z.array(activeLeaseSchema).max(4096).describe("Leases now running; the host is the truth about these."),
     finished: z.array(finishedLeaseSchema).max(4096).describe("Requests ended since the last acknowledged heartbeat."),
     loading: z.array(loadingSchema).max(64).optional().describe("Loads that run now."),
@@ -87,9 +105,17 @@ export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
 export const orderSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cancel"), leaseId: z.string() }),
-  z.object({ type: z.literal("load"), model: z.string() }),
+  z.object({
+    type: z.literal("load"),
+    model: z.string(),
+    pinned: z.boolean().optional().describe("True for a model that is never to be unloaded for want of requests."),
+  }),
   z.object({ type: z.literal("unload"), model: z.string() }),
-  z.object({ type: z.literal("pull"), model: z.string() }),
+  z.object({
+    type: z.literal("pull"),
+    model: z.string(),
+    from: z.array(z.string()).optional().describe("Ids of hosts that have the model's files."),
+  }),
 ]);
 export type Order = z.infer<typeof orderSchema>;
 

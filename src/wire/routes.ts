@@ -32,6 +32,7 @@ const hosts: readonly Route[] = [
 
 const operators: readonly Route[] = [
   admin("GET", "/hive/v1/fleet", "read", "hosts, models, slots, queue"),
+  admin("GET", "/hive/v1/scale", "read", "wanted hosts and copies of models, and why"),
   admin("POST", "/hive/v1/hosts/:id/drain", "hosts", "gives the host no new requests"),
   admin("POST", "/hive/v1/hosts/:id/resume", "hosts", "gives it requests again"),
   admin("DELETE", "/hive/v1/hosts/:id", "hosts", "forgets the host and its keys"),

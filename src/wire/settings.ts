@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { cellsSetting } from "./cells.ts";
 import { durationSetting } from "./duration.ts";
+import { modelRulesSetting } from "./model-rules.ts";
 import { sizeSetting } from "./size.ts";
 
 const whole = (min: number, max: number) =>
@@ -14,6 +15,10 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim().toLowerCase())
     .filter((part) => part !== ""),
 );
+
+const scalerSetting = z
+  .string()
+  .regex(/^(poll|https?:\/\/[^\s/@?#]+(\/\S*)?)?$/, "expected an http or https URL, or poll");
 
 export const POLICY_NAMES = [
   "predicted_latency",
@@ -42,6 +47,13 @@ export const settingsSchema = z.object({
     .or(durationSetting)
     .prefault("never")
     .describe("How long after the last who waited has left a load is given up; or never."),
+  SCALE_WAIT: positive.prefault("2s").describe("What 95 % of requests shall not wait longer than for a slot."),
+  SCALE_WINDOW: positive.prefault("2m").describe("The newest requests that a change of load is looked for in."),
+  SCALE_COOLDOWN: positive.prefault("5m").describe("How long less must have been enough before there is less."),
+  SCALER_URL: scalerSetting.prefault("").describe("Where orders for hosts are posted; poll if they are fetched."),
+  SCALER_DEADLINE: positive.prefault("5m").describe("Within what time an order for hosts is to be carried out."),
+  AUTO_PULL: list.prefault("").describe("Globs of models that may be downloaded to hosts that lack them."),
+  MODEL_RULES: modelRulesSetting.prefault("{}").describe("Rules for models, by glob: JSON."),
   MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
   HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
   ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),

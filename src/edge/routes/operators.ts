@@ -1,6 +1,7 @@
 // The operators' side: the fleet as it is, and taking hosts out and in.
 import type { Context } from "hono";
 import { joinFleets } from "../../core/cells/join.ts";
+import { joinScales } from "../../core/scale/join.ts";
 import { askAll } from "../cells.ts";
 import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
@@ -11,6 +12,13 @@ export async function readFleet(c: Context<HonoEnv>): Promise<Response> {
   const { CELLS } = c.var.prepared.settings;
   const views = await askAll(c, CELLS, async (cell) => await cell.readFleet());
   return c.json(joinFleets(CELLS.map((site, index) => ({ site, view: views[index] }))));
+}
+
+export async function readScale(c: Context<HonoEnv>): Promise<Response> {
+  const views = await askAll(c, c.var.prepared.settings.CELLS, async (cell) => await cell.readScale());
+  const scale = joinScales(views.filter((view) => view !== undefined));
+  if (scale !== undefined) return c.json(scale);
+  return refuse("hive", { code: "cell_unavailable", message: "no cell has answered" });
 }
 
 export function setDrained(drained: boolean) {

@@ -1,0 +1,187 @@
+// Orders that bring the copies of each model in memory to the number wanted: load, unload the coldest, pull.
+import type { Order } from "../../wire/heartbeat.ts";
+import type { Fleet, Host } from "../state.ts";
+import { lastUsedAt } from "./demand.ts";
+import type { Scaler } from "./scaler.ts";
+import type { ModelPlan } from "./wanted.ts";
+import { memoryNeed, servingHosts } from "./wanted.ts";
+
+/** An order of which nothing was heard for so long is given up; it may be given again. */
+const TASK_MS = { load: 5 * 60_000, unload: 60_000, pull: 2 * 3_600_000 } as const;
+/** What failed is not tried again at once. */
+const FAILED_PAUSE_MS = 60_000;
+/** A model that worked a moment ago may have its next request on the way. */
+const COLD_AFTER_MS = 30_000;
+/** Ollama loads beside others only what fits in 80 % of the free memory (server/sched.go). */
+const FIT = 0.8;
+
+export interface HostOrder {
+  readonly hostId: string;
+  readonly order: Order;
+}
+
+export interface Task {
+  readonly type: "load" | "unload" | "pull";
+  readonly since: number;
+  readonly failedAt?: number | undefined;
+}
+
+/** Compares what is loaded with what is wanted, and orders the difference; marks what is under way. */
+export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPlan[], now: number): HostOrder[] {
+  settleTasks(scaler, fleet, now);
+  const orders: HostOrder[] = [];
+  const give = (host: Host, order: Extract<Order, { model: string }>): void => {
+    const hostId = host.registration.id;
+    scaler.tasks.set(`${hostId} ${order.model}`, { type: order.type, since: now });
+    orders.push({ hostId, order });
+  };
+  const hosts = servingHosts(fleet, now);
+  const urgentFirst = plans.toSorted((a, b) => shortage(b) - shortage(a));
+  for (const plan of urgentFirst) {
+    const coming = underWay(scaler, plan.model, "load");
+    for (let missing = plan.wanted - plan.loaded - coming; missing > 0; missing -= 1) {
+      const site = findSite({ scaler, fleet, hosts, plans, now }, plan);
+      if (site === undefined) break;
+      for (const model of site.victims) give(site.host, { type: "unload", model });
+      const { pinned } = scaler.settings.ruleOf(plan.model);
+      give(site.host, { type: "load", model: plan.model, ...(pinned ? { pinned } : {}) });
+    }
+    const missingOnDisk = plan.wanted - plan.onDisk;
+    if (missingOnDisk > 0 && underWay(scaler, plan.model, "pull") === 0) {
+      const target = findTarget(scaler, hosts, plan);
+      const from = hosts.filter((host) => mayGive(scaler, host, plan.model)).map(({ registration }) => registration.id);
+      if (target !== undefined) give(target, { type: "pull", model: plan.model, from: from.slice(0, 4) });
+    }
+  }
+  return orders;
+}
+
+function shortage(plan: ModelPlan): number {
+  return plan.slotsNeeded > 0 ? (plan.wanted - plan.loaded) / Math.max(1, plan.wanted) : 0;
+}
+
+/** Forgets orders whose effect shows, that failed a while ago, or of which nothing is heard any more. */
+function settleTasks(scaler: Scaler, fleet: Fleet, now: number): void {
+  for (const [key, task] of scaler.tasks) {
+    const [hostId = "", model = ""] = key.split(" ");
+    const host = fleet.hosts.get(hostId);
+    const failedAt = task.failedAt ?? (hasFailed(host, task, model) ? now : undefined);
+    const over = failedAt === undefined ? task.since + TASK_MS[task.type] : failedAt + FAILED_PAUSE_MS;
+    const done = failedAt === undefined && isDone(host, task, model);
+    if (host === undefined || now >= over || done) scaler.tasks.delete(key);
+    else scaler.tasks.set(key, { ...task, failedAt });
+  }
+}
+
+function hasFailed(host: Host | undefined, { type }: Task, model: string): boolean {
+  const reported = host?.heard?.beat.tasks?.find((other) => other.model === model && other.type === type);
+  return reported?.failure !== undefined;
+}
+
+/** Only a heartbeat that was made after the order can show its effect. */
+function isDone(host: Host | undefined, task: Task, model: string): boolean {
+  if (host?.heard === undefined || host.heard.heardAt <= task.since) return false;
+  if (task.type === "pull") return host.models.has(model);
+  return host.loaded.has(model) === (task.type === "load");
+}
+
+function underWay(scaler: Scaler, model: string, type: Task["type"]): number {
+  let count = 0;
+  for (const [key, task] of scaler.tasks) {
+    if (task.type === type && task.failedAt === undefined && key.endsWith(` ${model}`)) count += 1;
+  }
+  return count;
+}
+
+interface Scene {
+  readonly scaler: Scaler;
+  readonly fleet: Fleet;
+  readonly hosts: readonly Host[];
+  readonly plans: readonly ModelPlan[];
+  readonly now: number;
+}
+
+interface Site {
+  readonly host: Host;
+  readonly victims: readonly string[];
+}
+
+/** An idle host that has the model, where it fits; else one where the coldest models make room. */
+function findSite(scene: Scene, { model, loaded }: ModelPlan): Site | undefined {
+  const { scaler, hosts } = scene;
+  const rule = scaler.settings.ruleOf(model);
+  const able = hosts.filter((host) => {
+    const { id } = host.registration;
+    return (
+      host.models.has(model) && !host.loaded.has(model) && rule.mayRunOn(id) && isIdle(host) && !isBusy(scaler, id)
+    );
+  });
+  const free = able.filter((host) => fits(host, model, new Set()));
+  const roomiest = free.sort((a, b) => (freeBytes(b) ?? 0) - (freeBytes(a) ?? 0) || a.loaded.size - b.loaded.size);
+  if (roomiest[0] !== undefined) return { host: roomiest[0], victims: [] };
+  const sites = able.flatMap((host) => {
+    const victims = victimsOn(scene, host, model);
+    return victims === undefined ? [] : [{ host, victims }];
+  });
+  // What fits nowhere whole still runs partly outside the GPU, if it is alone: better than not at all.
+  const alone = loaded === 0 ? able.find((host) => host.loaded.size === 0) : undefined;
+  return sites.sort((a, b) => a.victims.length - b.victims.length)[0] ?? (alone && { host: alone, victims: [] });
+}
+
+function isIdle(host: Host): boolean {
+  return host.leases.size === 0;
+}
+
+/** Ollama does one load at a time. */
+function isBusy(scaler: Scaler, hostId: string): boolean {
+  for (const [key, task] of scaler.tasks) if (task.type !== "pull" && key.startsWith(`${hostId} `)) return true;
+  return false;
+}
+
+/** The fewest of the coldest models that make room; undefined where those that may go do not suffice. */
+function victimsOn({ scaler, plans, now }: Scene, host: Host, model: string): string[] | undefined {
+  const { id } = host.registration;
+  const usedAt = (other: string): number => lastUsedAt(scaler.demand, id, other) ?? -Infinity;
+  const mayGo = [...host.loaded].filter((other) => {
+    const plan = plans.find((each) => each.model === other);
+    const spare = plan === undefined || plan.loaded > plan.wanted;
+    const inUse = (host.usedByModel.get(other) ?? 0) > 0 || now - usedAt(other) < COLD_AFTER_MS;
+    return spare && !inUse && !scaler.settings.ruleOf(other).pinned;
+  });
+  const gone = new Set<string>();
+  for (const other of mayGo.sort((a, b) => usedAt(a) - usedAt(b))) {
+    gone.add(other);
+    if (fits(host, model, gone)) return [...gone];
+  }
+  return undefined;
+}
+
+/** Where the host does not tell its memory, a model fits if nothing else is loaded. */
+function fits(host: Host, model: string, gone: ReadonlySet<string>): boolean {
+  const free = freeBytes(host);
+  if (free === undefined) return [...host.loaded].every((other) => gone.has(other));
+  const freed = [...gone].reduce((sum, other) => sum + memoryNeed(host, other), 0);
+  return memoryNeed(host, model) <= (free + freed) * FIT;
+}
+
+function freeBytes(host: Host): number | undefined {
+  const beat = host.heard?.beat;
+  if (beat?.vramTotalBytes === undefined) return undefined;
+  const used = beat.running.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0);
+  return beat.vramFreeBytes ?? Math.max(0, beat.vramTotalBytes - used);
+}
+
+/** The host that is to get the model's files: allowed, without them, least loaded. */
+function findTarget(scaler: Scaler, hosts: readonly Host[], { model }: ModelPlan): Host | undefined {
+  const rule = scaler.settings.ruleOf(model);
+  if (!rule.pull) return undefined;
+  const able = hosts.filter(({ models, registration: { id } }) => {
+    const failed = scaler.tasks.get(`${id} ${model}`)?.failedAt !== undefined;
+    return !models.has(model) && rule.mayRunOn(id) && !failed;
+  });
+  return able.sort((a, b) => a.leases.size - b.leases.size || a.models.size - b.models.size)[0];
+}
+
+function mayGive(scaler: Scaler, host: Host, model: string): boolean {
+  return host.models.has(model) && scaler.settings.ruleOf(model).mayComeFrom(host.registration.id);
+}

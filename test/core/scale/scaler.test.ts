@@ -1,0 +1,336 @@
+// The scaler beside a fleet: which copies and hosts it wants, what it orders, and what it never does.
+import { beforeEach, describe, expect, it } from "vitest";
+import { createScaler, evaluate, watch } from "../../../src/core/scale/scaler.ts";
+import type { ModelRule, ScalePlan, Scaler, ScaleSettings, StandingOrder } from "../../../src/core/scale/scaler.ts";
+import type { FleetBeat, FleetEvent } from "../../../src/core/fleet.ts";
+import { aModel, aRegistration, aRequest, aRunning, FleetDriver, MODEL, OTHER, T0 } from "../builders.ts";
+
+const GIB = 2 ** 30;
+const rule: ModelRule = {
+  pinned: false,
+  minCopies: 0,
+  maxCopies: 100,
+  pull: false,
+  mayRunOn: () => true,
+  mayComeFrom: () => true,
+};
+
+/** A fleet with its scaler; hosts have two slots, heartbeats and evaluations come when a test says so. */
+class Scene {
+  readonly driver: FleetDriver;
+  readonly scaler: Scaler;
+  rules = new Map<string, Partial<ModelRule>>();
+  private requests = 0;
+
+  constructor(settings: Partial<ScaleSettings> = {}, order?: StandingOrder) {
+    const steersHosts = settings.steersHosts ?? true;
+    this.driver = new FleetDriver({
+      queueLimit: 1_000,
+      hostsMayCome: steersHosts,
+      warmUpMs: 0,
+      policy: "least_connections",
+    });
+    const ruleOf = (model: string): ModelRule => ({ ...rule, ...this.rules.get(model) });
+    const defaults = {
+      minHosts: 0,
+      maxHosts: 10,
+      targetWaitMs: 2_000,
+      windowMs: 120_000,
+      coolDownMs: 300_000,
+      orderMs: 60_000,
+    };
+    this.scaler = createScaler({ ...defaults, steersHosts, ruleOf, ...settings }, T0, order);
+  }
+
+  send(event: FleetEvent): void {
+    const effects = this.driver.send(event);
+    watch(this.scaler, this.driver.fleet, event, effects);
+  }
+
+  at(offsetMs: number): void {
+    this.driver.now = T0 + offsetMs;
+    this.send({ type: "tick" });
+  }
+
+  beat(id: string, part: Partial<FleetBeat> = {}): void {
+    if (!this.driver.fleet.hosts.has(id)) this.send({ type: "host-registered", registration: aRegistration(id) });
+    const sequence = this.driver.now - T0 + 1 + this.requests++ / 1_000;
+    const beat = { slots: 2, parallel: 2, ...part };
+    this.driver.beat(id, { ...beat, sequence: Math.ceil(sequence * 1_000) });
+  }
+
+  /** Asks for a model so many times. */
+  ask(count: number, model = MODEL, pinnedHost?: string): void {
+    for (let index = 0; index < count; index += 1) {
+      this.requests += 1;
+      const request = aRequest(`r${this.requests}`, { model, pinnedHost });
+      this.send({ type: "acquire", request, leaseId: `L-r${this.requests}` });
+    }
+  }
+
+  settleAll(): void {
+    for (const leaseId of this.driver.fleet.leases.keys())
+      this.send({ type: "settle", leaseId, outcome: { type: "served" } });
+  }
+
+  plan(): ScalePlan {
+    return evaluate(this.scaler, this.driver.fleet, this.driver.now);
+  }
+
+  given(plan = this.plan()): string[] {
+    return plan.orders.map(
+      ({ hostId, order }) => `${hostId}: ${order.type} ${"model" in order ? short(order.model) : ""}`,
+    );
+  }
+}
+
+function short(model: string): string {
+  return model.split("/").at(-1) ?? model;
+}
+
+const models = [aModel(MODEL, { sizeBytes: 4 * GIB }), aModel(OTHER, { sizeBytes: 4 * GIB })];
+const loaded = (...keys: string[]) => keys.map((key) => aRunning(key, { sizeBytes: 5 * GIB, sizeVramBytes: 5 * GIB }));
+
+describe("copies of models", () => {
+  let scene: Scene;
+  beforeEach(() => {
+    scene = new Scene({ steersHosts: false });
+  });
+
+  it("are loaded on idle hosts that have the model, as many as the demand wants", () => {
+    scene.beat("a", { models, running: loaded(MODEL) });
+    scene.beat("b", { models });
+    scene.beat("c", { models: [models[1] ?? aModel()] });
+    scene.ask(8, MODEL, "a");
+    scene.at(10_000);
+    expect(scene.given()).toEqual(["b: load m:latest"]);
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("are not ordered where nobody asks", () => {
+    scene.beat("a", { models });
+    scene.beat("b", { models });
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("are not loaded where something runs", () => {
+    scene.beat("a", { models, running: loaded(OTHER), vramTotalBytes: 24 * GIB });
+    scene.ask(1, OTHER);
+    scene.ask(1);
+    const busy = [...scene.driver.fleet.hosts.values()].filter((host) => host.leases.size > 0);
+    expect(busy).toHaveLength(1);
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("take the place of the coldest model that is not wanted any more, and of no other", () => {
+    const third = "registry.ollama.ai/library/third:latest";
+    const all = [...models, aModel(third, { sizeBytes: 4 * GIB })];
+    const beat = { models: all, vramTotalBytes: 12 * GIB, slots: 1, parallel: 1 };
+    scene.beat("a", { ...beat, running: loaded(OTHER, third) });
+    scene.ask(1, OTHER);
+    scene.settleAll();
+    scene.at(3_600_000);
+    scene.beat("a", { ...beat, running: loaded(OTHER, third) });
+    scene.beat("b", { ...beat, running: loaded(MODEL) });
+    scene.ask(8, MODEL, "b");
+    scene.at(3_610_000);
+    const plan = scene.plan();
+    expect(scene.given(plan)).toEqual(["a: unload third:latest", "a: load m:latest"]);
+  });
+
+  it("never push out a model in use, a pinned one, or one that worked a moment ago", () => {
+    const beat = { models, vramTotalBytes: 6 * GIB, slots: 1, parallel: 1 };
+    scene.rules.set(OTHER, { pinned: true });
+    scene.beat("a", { ...beat, running: loaded(OTHER) });
+    scene.beat("b", { ...beat, running: loaded(MODEL) });
+    scene.ask(8, MODEL, "b");
+    scene.at(10_000);
+    expect(scene.plan().models.find(({ model }) => model === MODEL)?.wanted).toBeGreaterThan(1);
+    expect(scene.given()).toEqual([]);
+    scene.rules.delete(OTHER);
+    scene.ask(1, OTHER);
+    scene.settleAll();
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("are kept at the least a rule wants, and loaded to stay where it pins them", () => {
+    scene.rules.set(MODEL, { minCopies: 2, pinned: true });
+    scene.beat("a", { models });
+    scene.beat("b", { models });
+    const plan = scene.plan();
+    expect(plan.orders.map(({ order }) => order)).toEqual([
+      { type: "load", model: MODEL, pinned: true },
+      { type: "load", model: MODEL, pinned: true },
+    ]);
+  });
+
+  it("stay within the hosts and the most copies of their rule", () => {
+    scene.rules.set(MODEL, { minCopies: 1, maxCopies: 3, mayRunOn: (id) => id !== "c" });
+    scene.beat("a", { models, running: loaded(MODEL) });
+    for (const id of ["b", "c", "d", "e"]) scene.beat(id, { models });
+    scene.ask(30, MODEL, "a");
+    scene.at(10_000);
+    expect(scene.given().sort()).toEqual(["b: load m:latest", "d: load m:latest"]);
+  });
+
+  it("are pulled where a rule allows it, one host at a time, from those that have the files", () => {
+    scene.rules.set(MODEL, { minCopies: 3, pull: true });
+    scene.beat("a", { models, running: loaded(MODEL) });
+    scene.beat("b", { models: [] });
+    scene.beat("c", { models: [] });
+    const [first, ...rest] = scene.plan().orders;
+    expect(first).toEqual({ hostId: "b", order: { type: "pull", model: MODEL, from: ["a"] } });
+    expect(rest).toEqual([]);
+    scene.rules.set(MODEL, { minCopies: 3, pull: false });
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("are tried again a while after a host has reported that it failed", () => {
+    scene.rules.set(MODEL, { minCopies: 1 });
+    scene.beat("a", { models });
+    expect(scene.given()).toEqual(["a: load m:latest"]);
+    scene.at(5_000);
+    scene.beat("a", { models, tasks: [{ type: "load", model: MODEL, startedAt: 1, failure: "out of memory" }] });
+    expect(scene.given()).toEqual([]);
+    scene.at(60_000);
+    scene.beat("a", { models });
+    expect(scene.given()).toEqual([]);
+    scene.at(70_000);
+    scene.beat("a", { models });
+    expect(scene.given()).toEqual(["a: load m:latest"]);
+  });
+
+  it("say in words why so many are wanted", () => {
+    scene.beat("a", { models });
+    scene.ask(8);
+    const [plan] = scene.plan().models;
+    expect(plan?.wanted).toBeGreaterThan(0);
+    expect(plan?.reason).toMatch(/requests\/s of .* s: .*slots.*, wanted at most 2 s/);
+  });
+});
+
+describe("hosts", () => {
+  it("are ordered when requests wait and none is there, known ones before new ones", () => {
+    const scene = new Scene();
+    scene.send({ type: "host-registered", registration: aRegistration("a") });
+    scene.ask(6);
+    expect(scene.plan().hosts.order).toMatchObject({ id: 1, desired: 1, start: ["a"], create: 0, stop: [] });
+    scene.at(5_000);
+    const { order } = scene.plan().hosts;
+    expect(order).toMatchObject({ id: 2, start: ["a"], stop: [] });
+    expect(order?.desired).toBeGreaterThan(1);
+    expect(order?.create).toBe((order?.desired ?? 0) - 1);
+    expect(scene.driver.fleet.queue.waiting.size).toBe(6);
+  });
+
+  it("keep one order while it is carried out, and get another when its time has passed", () => {
+    const scene = new Scene();
+    scene.ask(1);
+    scene.at(5_000);
+    const first = scene.plan().hosts.order;
+    scene.at(10_000);
+    expect(scene.plan().hosts.order?.id).toBe(first?.id);
+    scene.at(66_000);
+    expect(scene.plan().hosts.order?.id).toBe((first?.id ?? 0) + 1);
+  });
+
+  it("are never more than the most, nor fewer than the least", () => {
+    const scene = new Scene({ minHosts: 2, maxHosts: 3 });
+    expect(scene.plan().hosts).toMatchObject({ wanted: 2, order: { create: 2 } });
+    scene.ask(900);
+    scene.at(10_000);
+    expect(scene.plan().hosts).toMatchObject({ wanted: 3, order: { desired: 3, create: 3 } });
+  });
+
+  it("that run when the scaler begins stay until their demand has been seen", () => {
+    const scene = new Scene();
+    scene.beat("a");
+    scene.beat("b");
+    expect(scene.plan().hosts).toMatchObject({ wanted: 2, leaving: [] });
+  });
+
+  it("leave when less has been enough for a while: first no new requests, then the order to stop, never with work", () => {
+    const scene = new Scene();
+    scene.beat("a", { models });
+    scene.beat("b", { models });
+    scene.ask(1);
+    const busy = [...scene.driver.fleet.leases.values()].map(({ hostId }) => hostId);
+    expect(busy).toHaveLength(1);
+    let stopped: readonly string[] = [];
+    for (let at = 5_000; at <= 3_600_000; at += 5_000) {
+      scene.at(at);
+      const listed = [...scene.driver.fleet.leases.values()].map(({ id, hostId }) => ({ id, hostId }));
+      for (const id of ["a", "b"]) {
+        const active = listed
+          .filter(({ hostId }) => hostId === id)
+          .map((lease) => ({ id: lease.id, model: MODEL, startedAt: T0 }));
+        scene.beat(id, { models, active });
+      }
+      const { order } = scene.plan().hosts;
+      stopped = order?.stop ?? [];
+      for (const id of stopped) expect(scene.driver.fleet.hosts.get(id)?.leases.size).toBe(0);
+      if (at === 1_790_000) expect(stopped).toEqual(["a", "b"].filter((id) => !busy.includes(id)));
+    }
+    expect(stopped.toSorted()).toEqual(["a", "b"]);
+  });
+
+  it("that were to leave are taken back before others are started", () => {
+    const scene = new Scene({ minHosts: 1, coolDownMs: 10_000, windowMs: 10_000 });
+    for (let at = 0; at <= 200_000; at += 5_000) {
+      scene.at(at);
+      scene.beat("a", { models });
+      scene.beat("b", { models });
+      scene.plan();
+    }
+    const parked = scene.plan().hosts.leaving;
+    expect(parked).toHaveLength(1);
+    scene.ask(12);
+    const plan = scene.plan();
+    expect(plan.hosts.leaving).toEqual([]);
+    expect(plan.hosts.order?.stop).toEqual([]);
+  });
+
+  it("told to stop before the cell lost its memory get no work when they are heard again", () => {
+    const order: StandingOrder = {
+      id: 7,
+      desired: 1,
+      start: [],
+      create: 0,
+      stop: ["b"],
+      reason: "",
+      since: T0,
+      deadline: T0 + 60_000,
+    };
+    const scene = new Scene({}, order);
+    scene.send({ type: "host-registered", registration: aRegistration("a") });
+    scene.send({ type: "host-registered", registration: aRegistration("b") });
+    scene.beat("b", { models });
+    scene.ask(1);
+    expect(scene.driver.fleet.leases.size).toBe(0);
+    scene.beat("a", { models });
+    expect([...scene.driver.fleet.leases.values()].map(({ hostId }) => hostId)).toEqual(["a"]);
+  });
+
+  it("are only counted, and none is taken out of service, where nobody starts or stops any", () => {
+    const scene = new Scene({ steersHosts: false, coolDownMs: 10_000, windowMs: 10_000 });
+    for (let at = 0; at <= 200_000; at += 5_000) {
+      scene.at(at);
+      scene.beat("a", { models });
+      scene.beat("b", { models });
+      scene.plan();
+    }
+    const { hosts } = scene.plan();
+    expect(hosts).toMatchObject({ wanted: 0, serving: 2, leaving: [], order: undefined });
+    expect([...hosts.byHost]).toEqual([
+      ["a", true],
+      ["b", true],
+    ]);
+  });
+
+  it("that a model nobody has was asked of are no reason for more", () => {
+    const scene = new Scene();
+    scene.beat("a", { models });
+    scene.ask(50, "registry.ollama.ai/library/nobody-has-this:latest");
+    expect(scene.plan()).toMatchObject({ hosts: { wanted: 1 }, models: [] });
+  });
+});
