@@ -23,7 +23,8 @@ import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import { parseModelName } from "../wire/model-name.ts";
-import type { ScaleView } from "../wire/scale.ts";
+import type { Result } from "../wire/result.ts";
+import type { ScaleOrder, ScaleView } from "../wire/scale.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
@@ -74,9 +75,12 @@ export class Cell extends DurableObject implements CellRpc {
       this.#fleet,
       {
         settings: this.#settings,
+        cell: ctx.id.name,
         store: new OrderStore(ctx.storage.sql),
         give: (hostId, order) => this.#give(hostId, order),
-        onOrder: () => undefined,
+        post: async (order) => await this.postOrder(order),
+        wakeAt: async (at) => await ctx.storage.setAlarm(at),
+        keepAlive: (work) => ctx.waitUntil(work),
       },
       Date.now(),
     );
@@ -197,6 +201,15 @@ export class Cell extends DurableObject implements CellRpc {
   async readScale(): Promise<ScaleView> {
     this.#apply({ type: "tick" });
     return this.#scaling.view(Date.now());
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#scaling.retryOrder();
+  }
+
+  /** Posts an order for hosts; whoever has the keys says how. */
+  protected async postOrder(_order: ScaleOrder): Promise<Result<true, string>> {
+    return { ok: false, error: "nobody posts orders" };
   }
 
   #register(registration: HostRegistration): void {

@@ -5,8 +5,10 @@ import type { ModelRule, ScalePlan, ScaleSettings, Scaler } from "../core/scale/
 import { viewScale } from "../core/scale/view.ts";
 import type { Order } from "../wire/heartbeat.ts";
 import { matchesModelGlobs } from "../wire/model-name.ts";
-import type { ScaleOrder, ScaleView } from "../wire/scale.ts";
+import type { ScaleView } from "../wire/scale.ts";
 import type { Settings } from "../wire/settings.ts";
+import { Delivery } from "./delivery.ts";
+import type { DeliveryDeps } from "./delivery.ts";
 import type { OrderStore } from "./order-store.ts";
 
 /** Evaluations cost a walk over hosts and models; nothing of what they read changes faster. */
@@ -14,10 +16,14 @@ const SHORTEST_INTERVAL_MS = 250;
 
 export interface ScalingDeps {
   readonly settings: Settings;
+  /** The cell's own name, where the runtime tells it. */
+  readonly cell: string | undefined;
   readonly store: OrderStore;
   readonly give: (hostId: string, order: Order) => void;
-  /** Called when there is a new order for whoever starts and stops hosts. */
-  readonly onOrder: (order: ScaleOrder) => void;
+  readonly post: DeliveryDeps["post"];
+  readonly wakeAt: DeliveryDeps["wakeAt"];
+  /** Keeps the cell until the work is done. */
+  readonly keepAlive: (work: Promise<void>) => void;
 }
 
 export class Scaling {
@@ -25,13 +31,15 @@ export class Scaling {
   readonly #fleet: Fleet;
   readonly #scaler: Scaler;
   readonly #intervalMs: number;
+  readonly #delivery: Delivery;
   #plan: ScalePlan | undefined;
 
   constructor(fleet: Fleet, deps: ScalingDeps, now: number) {
     this.#deps = deps;
     this.#fleet = fleet;
     this.#intervalMs = Math.max(SHORTEST_INTERVAL_MS, Math.min(5_000, deps.settings.HEARTBEAT_INTERVAL));
-    this.#scaler = createScaler(scaleSettings(deps.settings), now, deps.store.read());
+    this.#delivery = new Delivery({ post: deps.post, wakeAt: deps.wakeAt, now: Date.now });
+    this.#scaler = createScaler(scaleSettings(deps.settings, deps.cell), now, deps.store.read());
   }
 
   /** Learns from an event, and evaluates where it is time or where somebody waits for want of hosts. */
@@ -47,7 +55,16 @@ export class Scaling {
   }
 
   view(now: number): ScaleView {
-    return viewScale(this.#plan ?? this.#evaluate(now), this.#scaler);
+    const view = viewScale(this.#plan ?? this.#evaluate(now), this.#scaler);
+    const { order } = view;
+    return order === undefined ? view : { ...view, order: { ...order, delivery: this.#delivery.status } };
+  }
+
+  /** Posts again what has not arrived, also after the memory of it was lost. */
+  async retryOrder(): Promise<void> {
+    if (this.#deps.settings.SCALER_URL === "" || this.#deps.settings.SCALER_URL === "poll") return;
+    const stored = this.#deps.store.read();
+    await this.#delivery.retry(stored && { ...stored, cell: this.#deps.cell });
   }
 
   #evaluate(now: number): ScalePlan {
@@ -57,16 +74,17 @@ export class Scaling {
     const { order } = plan.hosts;
     if (order !== undefined && order.id !== before) {
       this.#deps.store.write(order);
-      this.#deps.onOrder(order);
+      if (this.#deps.settings.SCALER_URL !== "poll")
+        this.#deps.keepAlive(this.#delivery.offer({ ...order, cell: this.#deps.cell }));
     }
     this.#plan = plan;
     return plan;
   }
 }
 
-function scaleSettings(settings: Settings): ScaleSettings {
+function scaleSettings(settings: Settings, cell: string | undefined): ScaleSettings {
   return {
-    minHosts: Math.min(settings.MIN_INSTANCES, settings.MAX_INSTANCES),
+    minHosts: minHostsOf(settings, cell),
     maxHosts: settings.MAX_INSTANCES,
     targetWaitMs: settings.SCALE_WAIT,
     windowMs: settings.SCALE_WINDOW,
@@ -75,6 +93,16 @@ function scaleSettings(settings: Settings): ScaleSettings {
     steersHosts: settings.SCALER_URL !== "",
     ruleOf: rememberRules(settings),
   };
+}
+
+/** The cell's share of MIN_INSTANCES, which is the whole Hive's; the first ones carry what is left over. */
+function minHostsOf({ MIN_INSTANCES, MAX_INSTANCES, CELLS }: Settings, cell: string | undefined): number {
+  const least = Math.min(MIN_INSTANCES, MAX_INSTANCES);
+  const index = Math.max(
+    0,
+    CELLS.findIndex(({ name }) => name === cell),
+  );
+  return Math.floor(least / CELLS.length) + (index < least % CELLS.length ? 1 : 0);
 }
 
 /** Most models whose rule is remembered: names come from clients. */

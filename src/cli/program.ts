@@ -5,6 +5,7 @@ import { addFleet } from "./fleet.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addProxy } from "./proxy.ts";
+import { addScaler } from "./scaler.ts";
 import { addServe } from "./serve.ts";
 import { addSimulate } from "./simulate.ts";
 import { CliError, say } from "./terminal.ts";
@@ -31,7 +32,19 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [addUp, addInit, addServe, addToken, addHost, addFleet, addAgent, addProxy, addUsage, addSimulate])
+  for (const add of [
+    addUp,
+    addInit,
+    addServe,
+    addScaler,
+    addToken,
+    addHost,
+    addFleet,
+    addAgent,
+    addProxy,
+    addUsage,
+    addSimulate,
+  ])
     add(program);
   return program;
 }

@@ -5,9 +5,11 @@ import { hostIdSchema } from "./host.ts";
 export const scaleOrderSchema = z
   .object({
     id: z.int().positive().describe("Rises with every change; an order that came already is not carried out again."),
+    cell: z.string().max(200).optional().describe("Whose order it is, where a Hive has several cells."),
     desired: z.int().nonnegative().describe("Hosts that are to run, in all."),
     start: z.array(hostIdSchema).max(10_000).readonly().describe("Known hosts that are to start."),
     create: z.int().nonnegative().describe("Hosts beside them that are to be made, invited and started."),
+    known: z.int().nonnegative().describe("Hosts that are registered, running or not."),
     stop: z
       .array(hostIdSchema)
       .max(10_000)

@@ -19,6 +19,8 @@ export interface StandingOrder {
   readonly start: readonly string[];
   /** How many hosts beside them are missing, which nobody has invited yet. */
   readonly create: number;
+  /** How many hosts were registered when it was given. */
+  readonly known: number;
   /** Hosts without work that get none any more: these and no others may be stopped. */
   readonly stop: readonly string[];
   readonly reason: string;
@@ -128,7 +130,15 @@ function renewOrder(scaler: Scaler, fleet: Fleet, wanted: number, reason: string
   const idle = needs.start.length === 0 && needs.create === 0 && needs.stop.length === 0;
   if (before === undefined ? idle : stillStands(before, needs, fleet, now) && (idle || now < before.deadline))
     return before;
-  scaler.order = { id: (before?.id ?? 0) + 1, ...needs, reason, since: now, deadline: now + scaler.settings.orderMs };
+  const known = fleet.hosts.size;
+  scaler.order = {
+    id: (before?.id ?? 0) + 1,
+    ...needs,
+    known,
+    reason,
+    since: now,
+    deadline: now + scaler.settings.orderMs,
+  };
   return scaler.order;
 }
 

@@ -296,6 +296,7 @@ describe("hosts", () => {
       desired: 1,
       start: [],
       create: 0,
+      known: 2,
       stop: ["b"],
       reason: "",
       since: T0,
