@@ -5,6 +5,7 @@ import { rateSubject } from "./runners.ts";
 import { learnSample } from "./speed/learning.ts";
 import { averageLevel } from "./speed/meter.ts";
 import { hasWaited, learnSlots } from "./speed/slots.ts";
+import { chargeMeasured } from "./tenants.ts";
 import type { Fleet, FleetBeat, Host, Work } from "./state.ts";
 
 /** Obtaining a runner that is in memory takes less. */
@@ -27,6 +28,7 @@ interface Report {
 function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: number): void {
   const { runner, request, shape, matchedBytes, grantedAt, prefillHeldMs, decodeHeldMs } = work;
   const { promptTokens, promptMs, outputTokens, outputMs, loadMs, totalMs } = finished;
+  if (outputTokens !== undefined) chargeMeasured(fleet, work, outputTokens);
   const endedAt = Math.min(now, grantedAt + totalMs);
   const from = endedAt - (outputMs ?? 0);
   const concurrency = averageLevel(runner.concurrency, from, endedAt);

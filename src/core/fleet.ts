@@ -38,6 +38,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     version: 0,
     touched: new Set(),
     drainedVersion: 0,
+    tenants: new Map(),
     speed: newFleetSpeed(),
     prefixes: new Map(),
     stamps: 0,

@@ -37,7 +37,7 @@ export function addLease(fleet: Fleet, host: Host, lease: Lease): void {
   fleet.leases.set(lease.id, lease);
   host.leases.set(lease.id, lease);
   count(host, lease, 1);
-  beginWork(host, lease, lease.grantedAt);
+  beginWork(fleet, host, lease, lease.grantedAt);
 }
 
 /** Takes a lease out of the counts, if it is still there. */

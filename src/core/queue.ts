@@ -2,7 +2,8 @@
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../wire/lease.ts";
 import { deadAfterMs } from "./liveness.ts";
-import type { Fleet, Queue, Waiting } from "./state.ts";
+import { tenantLeavesQueue, tenantWaits } from "./tenants.ts";
+import type { Fleet, Flow, Lane, Queue, Waiting } from "./state.ts";
 
 const RATE_WINDOW_SECONDS = 30;
 /** Bounds of Retry-After, seconds. */
@@ -19,11 +20,13 @@ export function enqueue(fleet: Fleet, request: LeaseRequest, leaseId: string, no
   dequeue(fleet, request.requestId);
   const { queue } = fleet;
   const key = laneKey(request);
-  const lane = queue.lanes.get(key) ?? { key, waiting: new Set() };
+  const lane = queue.lanes.get(key) ?? { key, flows: new Map() };
   queue.lanes.set(key, lane);
+  const flow = flowOf(lane, request);
   const expiresAt = waitsUntil(fleet, request, now);
-  const waiting: Waiting = { request, leaseId, queuedAt: now, expiresAt, lane };
-  lane.waiting.add(waiting);
+  const waiting: Waiting = { request, leaseId, queuedAt: now, expiresAt, lane, flow };
+  flow.waiting.add(waiting);
+  tenantWaits(fleet, waiting);
   queue.waiting.set(request.requestId, waiting);
   if (expiresAt < now + fleet.settings.queueTimeoutMs) queue.early.add(waiting);
 }
@@ -36,10 +39,25 @@ export function dequeue(fleet: Fleet, requestId: string): boolean {
   hold(queue, waiting, undefined);
   queue.waiting.delete(requestId);
   queue.early.delete(waiting);
-  const { lane } = waiting;
-  lane.waiting.delete(waiting);
-  if (lane.waiting.size === 0) queue.lanes.delete(lane.key);
+  const { lane, flow } = waiting;
+  flow.waiting.delete(waiting);
+  if (flow.waiting.size === 0) lane.flows.delete(flowKey(waiting.request));
+  if (lane.flows.size === 0) queue.lanes.delete(lane.key);
+  tenantLeavesQueue(fleet, waiting);
   return true;
+}
+
+function flowOf(lane: Lane, request: LeaseRequest): Flow {
+  const key = flowKey(request);
+  const known = lane.flows.get(key);
+  if (known !== undefined) return known;
+  const flow: Flow = { waiting: new Set(), grantedAt: -Infinity };
+  lane.flows.set(key, flow);
+  return flow;
+}
+
+function flowKey({ principal }: LeaseRequest): string {
+  return `${principal.priority} ${principal.tenant}`;
 }
 
 /** Tells until when a request may wait: what earlier attempts left of the queue's limit, or its own deadline. */

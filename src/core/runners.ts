@@ -3,6 +3,7 @@ import { capacityTokens, dropPrefixes, holdPrompt, newHeldPrefixes } from "./pre
 import { newMeter, setLevel } from "./speed/meter.ts";
 import { modelSpeed, newRunnerSpeed, ratesOf } from "./speed/speeds.ts";
 import type { RateSubject, Rates } from "./speed/speeds.ts";
+import { chargeBegun, chargeEnded } from "./tenants.ts";
 import type { Fleet, FleetBeat, Host, Lease, Runner, Work } from "./state.ts";
 
 /** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
@@ -48,10 +49,11 @@ export function runnerRates(fleet: Fleet, host: Host, runner: Runner): Rates {
 }
 
 /** Records that a lease begins on its runner: whoever writes there is held up by its reading. */
-export function beginWork(host: Host, lease: Lease, now: number): void {
+export function beginWork(fleet: Fleet, host: Host, lease: Lease, now: number): void {
   const { work } = lease;
   if (work === undefined) return;
   host.ends = undefined;
+  chargeBegun(fleet, work);
   const { runner } = work;
   for (const { work: other } of runner.leases) {
     if (other === undefined) continue;
@@ -68,6 +70,7 @@ export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): vo
   const { work } = lease;
   if (work === undefined) return;
   host.ends = undefined;
+  chargeEnded(fleet, work);
   work.runner.leases.delete(lease);
   setLevel(work.runner.concurrency, work.runner.leases.size, now);
   setLevel(host.busyModels, host.usedByModel.size, now);

@@ -7,9 +7,10 @@ import { servingBeat } from "./liveness.ts";
 import type { Placement } from "./placement.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
+import { Turns } from "./turns.ts";
 
-/** Most requests tried in one step: who is further behind waits for the next. */
-const TRIES_MAX = 32;
+/** Most requests tried in one step that go on waiting by choice: who is further behind waits for the next. */
+const HELD_TRIES_MAX = 32;
 /** How soon those who wait for a busy host by choice are tried again if nothing happens. */
 const RETRY_HELD_MS = 500;
 
@@ -30,11 +31,9 @@ export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: Step
     effects.push(refuse(fleet, waiting, whyInVain(fleet, now), now));
   }
   const newcomer = event.type === "acquire" ? fleet.queue.waiting.get(event.request.requestId) : undefined;
-  const tries = { left: TRIES_MAX };
   const all = due || fleet.version !== fleet.drainedVersion;
-  if (all || fleet.touched.size > 0) {
-    const touched = all ? undefined : [...fleet.touched];
-    for (const lane of lanesInOrder(fleet)) drainLane(fleet, lane, { touched, tries, context, effects });
+  if (fleet.queue.waiting.size > 0 && (all || fleet.touched.size > 0)) {
+    tryInTurn(fleet, all ? undefined : [...fleet.touched], context, effects);
   }
   fleet.touched.clear();
   fleet.drainedVersion = fleet.version;
@@ -46,35 +45,23 @@ export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: Step
   return effects;
 }
 
-/** The lane first whose first request came first. */
-function lanesInOrder(fleet: Fleet): Lane[] {
-  const lanes = [...fleet.queue.lanes.values()];
-  return lanes.length < 2 ? lanes : lanes.sort((a, b) => cameAt(a) - cameAt(b));
-}
-
-function cameAt({ waiting }: Lane): number {
-  for (const { queuedAt } of waiting) return queuedAt;
-  return Infinity;
-}
-
-interface Drain {
-  readonly touched: readonly Host[] | undefined;
-  readonly tries: { left: number };
-  readonly context: StepContext;
-  readonly effects: Effect[];
-}
-
-function drainLane(fleet: Fleet, lane: Lane, drain: Drain): void {
-  const { touched, tries, context, effects } = drain;
-  for (const waiting of lane.waiting) {
-    if (tries.left <= 0) return;
+/** Tries those who may go to the hosts that were touched, or everybody, until nobody is left who could find room. */
+function tryInTurn(fleet: Fleet, touched: readonly Host[] | undefined, context: StepContext, effects: Effect[]): void {
+  const turns = new Turns(fleet, context.now, touched?.length === 1 ? touched[0] : undefined);
+  let held = 0;
+  for (let waiting = turns.next(); waiting !== undefined && held < HELD_TRIES_MAX; waiting = turns.next()) {
     const roomy = touched === undefined ? undefined : withRoom(fleet, waiting, touched, context.now);
-    if (roomy?.length === 0) return;
-    tries.left -= 1;
-    if (roomy !== undefined && keepsWaiting(fleet, waiting, roomy, context.now)) continue;
-    const placement = tryOne(fleet, waiting, context, effects);
-    // Nobody behind it in its lane finds room either, but for those who wait by choice.
-    if (placement.type === "wait" && placement.held === undefined) return;
+    if (roomy?.length === 0) {
+      turns.close(waiting.lane);
+    } else if (roomy !== undefined && keepsWaiting(fleet, waiting, roomy, context.now)) {
+      held += 1;
+    } else {
+      const placement = tryOne(fleet, waiting, context, effects);
+      if (placement.type !== "wait") continue;
+      // Nobody behind it in its lane finds room either, but for those who wait by choice.
+      if (placement.held === undefined) turns.close(waiting.lane);
+      else held += 1;
+    }
   }
 }
 
@@ -107,6 +94,7 @@ function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: E
       effects.push(refuse(fleet, waiting, placement, context.now));
       break;
     case "host":
+      waiting.flow.grantedAt = context.now;
       dequeue(fleet, waiting.request.requestId);
       effects.push(grant(fleet, waiting, placement, context.now));
       break;

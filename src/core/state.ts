@@ -155,15 +155,34 @@ export interface Waiting {
   /** Until when it may wait. */
   readonly expiresAt: number;
   readonly lane: Lane;
+  readonly flow: Flow;
   /** The busy host it waits for although others may be free, what that was to cost, and when. */
   held?: { readonly host: Host; readonly score: number; readonly at: number } | undefined;
 }
 
-/** Requests that the same hosts may take, in order of arrival. */
+/** One tenant's requests of one priority. */
+export interface Flow {
+  /** In order of arrival. */
+  readonly waiting: Set<Waiting>;
+  /** When one of them was last granted. */
+  grantedAt: number;
+}
+
+/** Requests that the same hosts may take. */
 export interface Lane {
   readonly key: string;
-  readonly waiting: Set<Waiting>;
+  /** By priority and tenant. */
+  readonly flows: Map<string, Flow>;
   field?: Field | undefined;
+}
+
+/** What is kept of a tenant while it has requests. */
+export interface Tenant {
+  readonly name: string;
+  /** GPU-seconds it has had, since it has had requests all the time. */
+  seconds: number;
+  running: number;
+  waiting: number;
 }
 
 export interface Queue {
@@ -204,6 +223,7 @@ export interface Fleet {
   drainedVersion: number;
   /** When those who wait by choice are tried again, epoch ms. */
   retryHeldAt?: number | undefined;
+  readonly tenants: Map<string, Tenant>;
   readonly speed: FleetSpeed;
   readonly prefixes: PrefixIndex;
   /** Numbers the walks through the prefixes. */
