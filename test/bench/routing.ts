@@ -12,6 +12,7 @@ import { runSuite } from "../../src/sim/routing/suite.ts";
 import { checkHeadline, checkOverall, checkScenario } from "../../src/sim/routing/targets.ts";
 import type { Check } from "../../src/sim/routing/targets.ts";
 import { openTraces } from "../../src/sim/routing/trace-files.ts";
+import { compareSockets } from "./sockets.ts";
 import { OPEN_TARGETS } from "./open-targets.ts";
 
 const TRACES = process.env["HIVE_TRACES"] ?? new URL("../../../shared/traces", import.meta.url).pathname;
@@ -22,10 +23,16 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     scenario: { type: "string", multiple: true },
+    sockets: { type: "boolean", default: false },
     policy: { type: "string", multiple: true },
     traces: { type: "string", default: TRACES },
   },
 });
+if (values.sockets) {
+  const { text, checks: compared } = await compareSockets();
+  console.log(`${text}\n${printChecks(compared, OPEN_TARGETS)}`);
+  process.exit(compared.every(({ id, met: done }) => done || OPEN_TARGETS.has(id)) ? 0 : 1);
+}
 const startedAt = performance.now();
 const traces = openTraces(values.traces);
 const seeds = values.quick ? [1] : SEEDS;

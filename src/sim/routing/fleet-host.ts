@@ -112,7 +112,7 @@ export class FleetHost {
         const base = { key: model, name: model, digest: model, contextLength: numCtx };
         return { ...base, sizeBytes, sizeVramBytes, expiresAt: "2318-01-01T00:00:00Z" };
       }),
-      slots: spec.parallel * this.host.maxLoaded,
+      slots: spec.slots ?? spec.parallel * this.host.maxLoaded,
       parallel: spec.parallel,
       vramTotalBytes: spec.kind.memoryBytes,
       vramFreeBytes: freeBytes,

@@ -10,7 +10,6 @@ import type { Ending, MakeRouter, Routed, Router, World } from "./router.ts";
 import type { Prompt } from "./prompt-cache.ts";
 import type { Timer } from "./virtual-time.ts";
 
-const HEARTBEAT_MS = 5_000;
 /** Bytes of text in a token, as in English. */
 const BYTES_PER_TOKEN = 4;
 /** The edge hashes a prompt in blocks of 1 KiB. */
@@ -33,9 +32,9 @@ class HiveRouter implements Router {
   constructor(world: World, policy: PolicyName) {
     this.#world = world;
     this.#random = forkRandom(world.seed, "policy");
-    const { queueTimeoutMs, queueLimit } = world.rules;
+    const { queueTimeoutMs, queueLimit, heartbeatIntervalMs } = world.rules;
     const limits = { maxInstances: world.hosts.size, queueTimeoutMs, queueLimit };
-    this.#fleet = createFleet({ ...limits, heartbeatIntervalMs: HEARTBEAT_MS, policy }, world.time.now);
+    this.#fleet = createFleet({ ...limits, heartbeatIntervalMs, policy }, world.time.now);
   }
 
   start(): void {
@@ -78,7 +77,7 @@ class HiveRouter implements Router {
     const deliver = (): void => this.#step({ type: "heartbeat", hostId: host.id, beat });
     if (delayMs === 0) deliver();
     else time.after(delayMs, deliver);
-    time.after(HEARTBEAT_MS, () => this.#heartbeat(host, life, rules.heartbeatDelayMs));
+    time.after(rules.heartbeatIntervalMs, () => this.#heartbeat(host, life, rules.heartbeatDelayMs));
   }
 
   #leaseRequest({ id, item, attempt, exclude, estimatedTokens }: Routed): LeaseRequest {
@@ -93,6 +92,7 @@ class HiveRouter implements Router {
       runner: numCtx === undefined ? "" : `num_ctx=${numCtx}`,
       numCtx,
       promptBytes: Math.round(estimatedTokens * BYTES_PER_TOKEN),
+      numPredict: item.numPredict,
       prefix: hashesOf(item.prompt),
       attempt,
       exclude,

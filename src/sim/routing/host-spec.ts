@@ -8,6 +8,8 @@ export interface HostSpec {
   /** OLLAMA_NUM_PARALLEL. */
   readonly parallel: number;
   readonly models: readonly ModelKind[];
+  /** Most requests at once over all models, as the host's operator allows; all it has slots for unless given. */
+  readonly slots?: number | undefined;
   /** OLLAMA_MAX_LOADED_MODELS; three per GPU unless given. */
   readonly maxLoaded?: number | undefined;
   /** OLLAMA_MAX_QUEUE; 512 unless given. */

@@ -54,6 +54,7 @@ export interface Rules {
   readonly keepAliveMs?: number | undefined;
   readonly queueTimeoutMs: number;
   readonly queueLimit: number;
+  readonly heartbeatIntervalMs: number;
   /** How long a heartbeat is under way. */
   readonly heartbeatDelayMs: number;
 }

@@ -45,6 +45,7 @@ export interface Result {
 /** No client of a benchmark gives up: waiting shows in the times, not in refusals. */
 const QUEUE_TIMEOUT_MS = 3_600_000;
 const QUEUE_LIMIT = 100_000;
+const HEARTBEAT_MS = 5_000;
 /** Attempts of a request that hosts refuse or drop before its first token. */
 const MAX_ATTEMPTS = 3;
 /** How long after the last arrival a run goes on for requests without an end. */
@@ -93,6 +94,7 @@ class Simulation {
       keepAliveMs: spec.keepAliveMs,
       queueTimeoutMs: spec.queueTimeoutMs ?? QUEUE_TIMEOUT_MS,
       queueLimit: spec.queueLimit ?? QUEUE_LIMIT,
+      heartbeatIntervalMs: spec.heartbeatIntervalMs ?? HEARTBEAT_MS,
       heartbeatDelayMs: spec.heartbeatDelayMs ?? 0,
     };
     this.hosts = new Map(spec.fleet.map((host) => [host.id, new FleetHost(host, this.time)]));
