@@ -29,6 +29,12 @@ export class Device {
     this.#plan();
   }
 
+  /** Stops for good: what its runners do is nobody's any more. */
+  stop(): void {
+    this.#next?.cancel();
+    this.#runners.clear();
+  }
+
   /** Counts what runners did so far, for those who look into them. */
   catchUp(): void {
     this.#advance();

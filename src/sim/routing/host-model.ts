@@ -131,6 +131,7 @@ export class SimulatedHost {
     this.#life += 1;
     this.#residents.clear();
     this.#pending = [];
+    this.#device.stop();
     this.#device = new Device(this.#time);
     [this.#scheduling, this.#loading, this.#victim] = [false, undefined, undefined];
     const lost = [...this.#calls];

@@ -61,7 +61,8 @@ export class Residents {
       model,
       parallel,
       numCtx,
-      hostCacheBytes: this.#spec.hostCacheBytes ?? HOST_CACHE_BYTES,
+      // Nothing that was embedded is of use to the next text.
+      hostCacheBytes: model.serial === true ? 0 : (this.#spec.hostCacheBytes ?? HOST_CACHE_BYTES),
       slowdown: vramBytes < bytes ? OFFLOAD_SLOWDOWN : 1,
     });
     const resident = { runner, bytes, vramBytes, leaving: false };

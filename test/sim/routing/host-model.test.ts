@@ -1,74 +1,26 @@
 // The simulated host, rule by rule (routing.md §1 and §4).
 import { beforeEach, describe, expect, it } from "vitest";
-import { HOST_KINDS, loadMs, MODEL_KINDS, prefillWork } from "../../../src/sim/routing/calibration.ts";
-import { SimulatedHost } from "../../../src/sim/routing/host-model.ts";
-import type { HostRequest, HostSpec, Served } from "../../../src/sim/routing/host-spec.ts";
-import { VirtualTime } from "../../../src/sim/routing/virtual-time.ts";
+import { HOST_KINDS, loadMs, prefillWork } from "../../../src/sim/routing/calibration.ts";
+import type { SimulatedHost } from "../../../src/sim/routing/host-model.ts";
+import type { HostSpec, Served } from "../../../src/sim/routing/host-spec.ts";
+import type { VirtualTime } from "../../../src/sim/routing/virtual-time.ts";
+import { HostBench, HUGE, LARGE, loadedOn as names, MODEL, resultOf, SMALL, WARM_MS } from "./host-bench.ts";
+import type { Asked, Fate } from "./host-bench.ts";
 
-const SMALL = MODEL_KINDS["llama3.2:3b"];
-const MODEL = MODEL_KINDS["llama3:8b"];
-const LARGE = MODEL_KINDS["qwen2.5:14b"];
-const HUGE = MODEL_KINDS["qwen2.5:32b"];
 const RATE_PER_MS = HOST_KINDS.rtx3090.prefillPerSecond / 1000;
 const DECODE_PER_MS = HOST_KINDS.rtx3090.decodePerSecond / 1000;
-const WARM_MS = 60_000;
 
+let bench: HostBench;
 let time: VirtualTime;
-let nextBlock: number;
 
 beforeEach(() => {
-  time = new VirtualTime();
-  nextBlock = 1;
+  bench = new HostBench();
+  ({ time } = bench);
 });
 
-function hostOf(changes: Partial<HostSpec> = {}): SimulatedHost {
-  const models = [SMALL, MODEL, LARGE, HUGE];
-  return new SimulatedHost({ id: "a", kind: HOST_KINDS.rtx3090, parallel: 1, models, ...changes }, time);
-}
-
-interface Asked extends Partial<Omit<HostRequest, "prompt">> {
-  readonly at?: number;
-  readonly tokens?: number;
-  readonly blocks?: readonly number[];
-}
-
-interface Fate {
-  result?: Served;
-  refused?: number;
-}
-
-/** Asks a host; a prompt shares nothing with others unless its blocks are given. */
-function ask(host: SimulatedHost, { at = time.now, tokens = 512, blocks, ...rest }: Asked = {}): Fate {
-  const fate: Fate = {};
-  nextBlock += 1000;
-  const fresh = Array.from({ length: Math.ceil(tokens / 512) }, (_, index) => nextBlock + index);
-  const prompt = { tokens, blocks: blocks ?? fresh, blockTokens: 512 };
-  const request = { model: MODEL.name, outputTokens: 1, numCtx: 8_192, ...rest, prompt };
-  time.at(at, () => {
-    host.submit(request, {
-      served: (result) => {
-        fate.result = result;
-      },
-      refused: (status) => {
-        fate.refused = status;
-      },
-    });
-  });
-  return fate;
-}
-
-function resultOf({ result }: Fate): Served {
-  if (result === undefined) throw new Error("not served");
-  return result;
-}
-
-/** Loads models before the instant at which a test begins. */
-function warm(host: SimulatedHost, ...names: string[]): void {
-  for (const model of names) ask(host, { model, keepAliveMs: Infinity, outputTokens: 1 });
-  time.runUntil(WARM_MS);
-}
-
-const names = (host: SimulatedHost): string[] => host.loadedModels.map(({ model }) => model);
+const hostOf = (changes?: Partial<HostSpec>): SimulatedHost => bench.hostOf(changes);
+const ask = (host: SimulatedHost, asked?: Asked): Fate => bench.ask(host, asked);
+const warm = (host: SimulatedHost, ...models: string[]): void => bench.warm(host, ...models);
 
 describe("loads (§1.1, §4)", () => {
   it("loads a model at its first request and answers the next at once", () => {
