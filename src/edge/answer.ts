@@ -53,16 +53,22 @@ export async function readWhole(leg: OpenLeg): Promise<Uint8Array | undefined> {
   return whole;
 }
 
-/** The client's side of a stream, and a promise of how it ended; `lostRecord` is what a client is told when the host dies. The bytes never enter JavaScript. */
-export function pipeStream(
-  leg: OpenLeg,
-  lostRecord: Uint8Array,
-): { body: ReadableStream<Uint8Array>; ended: Promise<Outcome> } {
-  const { readable, writable } = new IdentityTransformStream();
-  return { body: readable, ended: pump(leg, writable, lostRecord) };
+/** A stream that broke off: what its client is told, and how the attempt counts. */
+export interface Lost {
+  readonly record: Uint8Array;
+  readonly outcome: Outcome;
 }
 
-async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, lostRecord: Uint8Array): Promise<Outcome> {
+/** The client's side of a stream, and a promise of how it ended; `lost` is asked when it breaks. The bytes never enter JavaScript. */
+export function pipeStream(
+  leg: OpenLeg,
+  lost: () => Lost,
+): { body: ReadableStream<Uint8Array>; ended: Promise<Outcome> } {
+  const { readable, writable } = new IdentityTransformStream();
+  return { body: readable, ended: pump(leg, writable, lost) };
+}
+
+async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, lost: () => Lost): Promise<Outcome> {
   try {
     if (leg.leftover.byteLength > 0) await writeOnce(writable, leg.leftover);
   } catch {
@@ -73,17 +79,17 @@ async function pump(leg: OpenLeg, writable: WritableStream<Uint8Array>, lostReco
     await leg.rest.pipeTo(writable, { preventAbort: true });
     return { type: "served" };
   } catch {
-    return await endBroken(writable, lostRecord);
+    return await endBroken(writable, lost());
   }
 }
 
 /** A broken pipe is either a lost host (the client can still be told) or a client that left (it cannot). */
-async function endBroken(writable: WritableStream<Uint8Array>, lostRecord: Uint8Array): Promise<Outcome> {
+async function endBroken(writable: WritableStream<Uint8Array>, { record, outcome }: Lost): Promise<Outcome> {
   try {
     const writer = writable.getWriter();
-    await writer.write(lostRecord);
+    await writer.write(record);
     await writer.close();
-    return { type: "host-failed", reason: "died in the middle of a stream" };
+    return outcome;
   } catch {
     return { type: "client-left" };
   }

@@ -9,26 +9,30 @@ export const RESPONSES_PATH = "/v1/responses";
 /** How many events went by is not known here; numbers only have to rise. */
 const LAST_SEQUENCE_NUMBER = 2 ** 31 - 1;
 
-/** The protocol's own error record, for the endpoint that was called; `begun` is what the client has got of the stream for sure. */
-export function lostRecord(style: ApiStyle, path: string, begun: Uint8Array): Uint8Array {
-  return new TextEncoder().encode(path === RESPONSES_PATH ? responseFailed(begun) : recordText(style));
+/** The stream that is to be told, as far as its error record depends on it. */
+export interface BrokenStream {
+  readonly style: ApiStyle;
+  readonly path: string;
+  /** What the client has got of it for sure. */
+  readonly begun: Uint8Array;
 }
 
-function recordText(style: ApiStyle): string {
-  const body = errorBody(style, 502, { code: "attempts_failed", message: LOST });
-  switch (style) {
-    case "anthropic":
-      return event("error", body);
-    case "openai":
-      return `data: ${JSON.stringify(body)}\n\n`;
-    default:
-      return `${JSON.stringify(body)}\n`;
-  }
+/** The protocol's own error record, for the endpoint that was called. */
+export function lostRecord({ style, path, begun }: BrokenStream, message: string = LOST): Uint8Array {
+  const body = JSON.stringify(errorBody(style, 502, { code: "attempts_failed", message }));
+  const text = path === RESPONSES_PATH ? responseFailed(begun, message) : errorRecord(style, path, body);
+  return new TextEncoder().encode(text);
+}
+
+/** An error, in the JSON of its API, as a record of a stream that has no other record yet. */
+export function errorRecord(style: ApiStyle, path: string, body: string): string {
+  if (style === "anthropic" || path === RESPONSES_PATH) return `event: error\ndata: ${body.trim()}\n\n`;
+  return style === "openai" ? `data: ${body.trim()}\n\n` : `${body.trim()}\n`;
 }
 
 /** Clients take a failure for theirs only when it names the response that the stream's first event has announced. */
-function responseFailed(begun: Uint8Array): string {
-  const error = { code: "server_error", message: LOST };
+function responseFailed(begun: Uint8Array, message: string): string {
+  const error = { code: "server_error", message };
   const response = { ...announced(begun), status: "failed", error };
   return event("response.failed", { type: "response.failed", sequence_number: LAST_SEQUENCE_NUMBER, response });
 }

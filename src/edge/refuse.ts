@@ -1,6 +1,7 @@
 // Refusals in the shape of the API that was called: Ollama's, OpenAI's, Anthropic's, or RFC 9457 problems for Hive's own routes.
 import { ERRORS } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/errors.ts";
+import type { QueuePlace } from "../wire/lease.ts";
 
 export type ApiStyle = "ollama" | "openai" | "anthropic" | "hive";
 
@@ -10,6 +11,8 @@ export interface RefusalText {
   /** Overrides the status of the code, where Ollama's own status differs. */
   readonly status?: number;
   readonly retryAfterSeconds?: number | undefined;
+  /** Where it stood in the queue. */
+  readonly queue?: QueuePlace | undefined;
   /** True where Ollama's own handler refuses and a compatibility layer translates, whatever the status. */
   readonly translated?: boolean;
 }
@@ -57,8 +60,14 @@ export function refuse(style: ApiStyle, refusal: RefusalText): Response {
     headers["retry-after"] = String(Math.min(120, Math.max(1, Math.ceil(refusal.retryAfterSeconds ?? 5))));
   }
   if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (refusal.queue !== undefined) Object.assign(headers, placeHeaders(refusal.queue));
   const body = JSON.stringify(errorBody(style, status, refusal));
   return new Response(translated ? `${body}\n` : body, { status, headers });
+}
+
+function placeHeaders({ position, expectedWaitMs }: QueuePlace): Record<string, string> {
+  const place = { "hive-queue-position": String(position) };
+  return expectedWaitMs === undefined ? place : { ...place, "hive-expected-wait-ms": String(expectedWaitMs) };
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";

@@ -1,11 +1,14 @@
 // Inference: every endpoint that runs a model, on the host that the cell chooses.
 import type { Context } from "hono";
 import { ERRORS } from "../../wire/errors.ts";
-import type { LeaseRequest, Refusal } from "../../wire/lease.ts";
+import type { LeaseRequest, QueuePlace, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
 import { readRunnerOptions } from "../../wire/runner-options.ts";
 import { formatSize } from "../../wire/size.ts";
 import { capOutput } from "../cap-output.ts";
+import { readDeadline } from "../deadline.ts";
+import { beginInTime } from "../early-commit.ts";
+import type { SlowRequest } from "../early-commit.ts";
 import { ENDPOINTS } from "../endpoints.ts";
 import type { Endpoint } from "../endpoints.ts";
 import type { HonoEnv } from "../env.ts";
@@ -23,6 +26,9 @@ import { cappedBy, principalOf, whyKept } from "../request-policy.ts";
 import { withLease } from "../with-lease.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
+/** A request that was understood, and until when its answer is wanted, epoch ms. */
+type Timed = Inspected & { readonly deadlineAt: number };
+
 const NO_PREFIX: PromptPrefix = { hashes: [], ends: [] };
 
 /** Ollama's words for a full queue, kept because clients match on them. */
@@ -31,6 +37,7 @@ const BUSY = "server busy, please try again.  maximum pending requests exceeded"
 /** Handles one endpoint of the table. */
 export function inference(endpoint: Endpoint) {
   return async function serveInference(c: Context<HonoEnv>): Promise<Response> {
+    const arrivedAt = Date.now();
     const body = await readBody(c.req.raw, c.var.prepared.settings.MAX_BODY);
     if (!body.ok)
       return refuse(endpoint.style, {
@@ -41,7 +48,11 @@ export function inference(endpoint: Endpoint) {
     if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body.value);
     const barred = whyBarred(c, inspected.value);
     if (barred !== undefined) return refuse(endpoint.style, barred);
-    return await withLease(c, await leased(c, endpoint, inspected.value, body.value));
+    const { REQUEST_LIMIT } = c.var.prepared.settings;
+    const deadline = readDeadline(c.req.header("hive-deadline-ms"), REQUEST_LIMIT, arrivedAt);
+    if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
+    const { request, slow } = await leased(c, endpoint, { ...inspected.value, deadlineAt: deadline.value }, body.value);
+    return await beginInTime(c, slow, withLease(c, request));
   };
 }
 
@@ -56,26 +67,32 @@ function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | und
 async function leased(
   c: Context<HonoEnv>,
   endpoint: Endpoint,
-  inspected: Inspected,
+  inspected: Timed,
   body: Uint8Array,
-): Promise<LeasedRequest> {
-  const { style } = endpoint;
+): Promise<{ request: LeasedRequest; slow: SlowRequest }> {
+  const { style, path } = endpoint;
+  const { streaming, deadlineAt } = inspected;
   const { maxOutput } = c.var.caller;
   const sent = maxOutput === undefined ? body : capOutput(endpoint.path, body, maxOutput);
-  return {
+  const left = new AbortController();
+  let status: string | undefined;
+  const request: LeasedRequest = {
     style,
+    gone: AbortSignal.any([left.signal, c.req.raw.signal]),
     lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
       ...(await forwarded(c, endpoint.path, sent, inspected.model.canonical)),
       runner: readRunnerOptions(inspected.runner) === undefined ? undefined : inspected.runner || undefined,
+      deadlineAt,
+      onStatus: (said) => void (status = said),
     },
     refuse: (refusal) => refuse(style, wordRefusal(endpoint, inspected, refusal)),
   };
+  return { request, slow: { style, path, streaming, status: () => status, onGone: () => left.abort() } };
 }
 
-function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspected, body: Uint8Array): LeaseRequest {
+function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Timed, body: Uint8Array): LeaseRequest {
   const prefix = prefixOf(c, endpoint, inspected, body);
-  const deadlineMs = Number(c.req.header("hive-deadline-ms") ?? "NaN");
   const client: unknown = c.req.raw.cf?.["clientIp"];
   return {
     requestId: c.var.requestId,
@@ -91,7 +108,7 @@ function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspec
     numPredict: cappedBy(c.var.caller.maxOutput, inspected.numPredict),
     prefix: prefix.hashes,
     prefixEnds: prefix.ends,
-    deadlineAt: deadlineMs > 0 ? Date.now() + deadlineMs : undefined,
+    deadlineAt: inspected.deadlineAt,
     pinnedHost: pinOf(c),
     exclude: [],
     attempt: 1,
@@ -117,6 +134,7 @@ function wordRefusal(endpoint: Endpoint, inspected: Inspected, refusal: Refusal)
     code: refusal.code,
     message: words(endpoint, inspected, refusal),
     retryAfterSeconds: refusal.retryAfterSeconds,
+    queue: refusal.queue,
   };
 }
 
@@ -128,9 +146,18 @@ function words(endpoint: Endpoint, inspected: Inspected, refusal: Refusal): stri
       return BUSY;
     case "missing_capability":
       return `"${inspected.spelled}" does not support ${inspected.needs.join(", ")}`;
+    case "queue_timeout":
+      return `hive: the wait for a slot ran out: ${refusal.detail}${placeText(refusal.queue)}`;
     default:
       return `hive: ${ERRORS[refusal.code].title.toLowerCase()}: ${refusal.detail}`;
   }
+}
+
+function placeText(place: QueuePlace | undefined): string {
+  if (place === undefined) return "";
+  const { position, expectedWaitMs } = place;
+  const wait = expectedWaitMs === undefined ? "" : `, about ${Math.ceil(expectedWaitMs / 1_000)} s more`;
+  return ` (position ${position} in the queue${wait})`;
 }
 
 /** All inference endpoints with their handlers. */
