@@ -3,6 +3,7 @@ import type { HostKeys } from "../auth/host-token.ts";
 import { deriveLegKey } from "../auth/leg-token.ts";
 import type { Limits } from "../wire/heartbeat.ts";
 import { AgentError } from "./agent-error.ts";
+import { answerChallenge } from "./challenge.ts";
 import { faultOf } from "./call.ts";
 import { CurrentLimits } from "./current-limits.ts";
 import { EdgeClock } from "./edge-clock.ts";
@@ -127,6 +128,8 @@ async function prepare(parts: Parts) {
     leases,
     log,
     onCancelled: hurry,
+    answerChallenge: async (nonce) =>
+      await answerChallenge({ keys, hostId, runId: heartbeats.runId, issuer, clock }, nonce),
     report: async () => await heartbeats.report(),
     hasTold: (model) => heartbeats.hasTold(model),
     relay: { ollama, limits, loads, residency, onOllamaFault: hurry },

@@ -41,6 +41,7 @@ const RELAYED: ReadonlyMap<string, RelayedPath> = new Map([
   ["/v1/messages", GENERATES],
 ]);
 const CANCEL_PATH = "/hive/v1/cancel";
+const CHALLENGE_PATH = "/hive/v1/challenge";
 const NOT_ITS_BODY = "the body is not the token's";
 const REFUSAL_LOG_GAP_MS = 1_000;
 
@@ -52,6 +53,8 @@ export interface GateDeps {
   readonly clock: EdgeClock;
   readonly leases: Leases;
   readonly log: Log;
+  /** Signs what a challenge asked, with the host's own key. */
+  readonly answerChallenge: (nonce: Buffer) => Promise<string>;
   readonly relay: Omit<RelayDeps, "onEnding" | "onForced" | "onEnded" | "onChanged">;
   /** A request was cancelled: the next heartbeat is the proof. */
   readonly onCancelled: () => void;
@@ -80,7 +83,8 @@ export class Gate {
     const goOn = (): void => {
       if (expectsContinue) response.writeContinue();
     };
-    if (leg.path === CANCEL_PATH) await this.#cancel(leg, request, response, goOn);
+    if (leg.path === CHALLENGE_PATH) await this.#answer(leg, request, response, goOn);
+    else if (leg.path === CANCEL_PATH) await this.#cancel(leg, request, response, goOn);
     else if (isUpload(leg)) await this.#upload(leg, request, response, goOn);
     else if (managedMethodOf(leg.path) !== undefined) await this.#manage(leg, request, response, goOn);
     else await this.#work(leg, request, response, goOn);
@@ -114,6 +118,15 @@ export class Gate {
       lease,
       await relayManaged({ path: leg.path, method, request, response, body, lease }, { ollama, limits, report }),
     );
+  }
+
+  /** The edge asks through the hostname whether it leads to the agent with this host's key. */
+  async #answer(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
+    goOn();
+    const nonce = await provenBody(request, leg);
+    if (nonce === undefined) return this.#refuse(response, 401, NOT_ITS_BODY);
+    const text = JSON.stringify({ proof: await this.#deps.answerChallenge(nonce) });
+    response.writeHead(200, { "content-type": "application/json", "content-length": text.length }).end(text);
   }
 
   async #cancel(leg: VerifiedLeg, request: IncomingMessage, response: ServerResponse, goOn: () => void): Promise<void> {
@@ -191,7 +204,7 @@ export class Gate {
 }
 
 function isOfTheLeg(path: string): boolean {
-  return RELAYED.has(path) || path === CANCEL_PATH || managedMethodOf(path) !== undefined;
+  return RELAYED.has(path) || path === CANCEL_PATH || path === CHALLENGE_PATH || managedMethodOf(path) !== undefined;
 }
 
 /** The leg itself is always a POST; these are what its token may make of it at Ollama. */

@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sha256Base64Url } from "../auth/digest.ts";
 import { signHostToken } from "../auth/host-token.ts";
 import type { HostKeys } from "../auth/host-token.ts";
-import { heartbeatAnswerSchema } from "../wire/heartbeat.ts";
+import { heartbeatAnswerSchema, newCellSchema } from "../wire/heartbeat.ts";
 import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbeat.ts";
 import { parseModelName } from "../wire/model-name.ts";
 import { call, faultOf, parseJson } from "./call.ts";
@@ -55,6 +55,8 @@ export class Heartbeats {
   readonly #stopped = new AbortController();
   #hurry = new AbortController();
   #sequence = 0;
+  #memory: string | undefined;
+  #unprovenBeats = 0;
   #failures = 0;
   #lastFailure = "";
   #backend: Heartbeat["backend"] | undefined;
@@ -147,7 +149,17 @@ export class Heartbeats {
     return Math.min(BACKOFF_MAX_MS, intervalMs * 2 ** Math.min(this.#failures - 1, 6)) * jitter;
   }
 
+  /** One heartbeat; a second at once where the cell has started anew and wants to be named. */
   async #beat(): Promise<Beat> {
+    const first = await this.#beatOnce();
+    return first === "new-cell" ? this.#orFailed(await this.#beatOnce()) : first;
+  }
+
+  #orFailed(beat: Beat | "new-cell"): Beat {
+    return beat === "new-cell" ? { ok: false, reason: "the cell starts anew again and again" } : beat;
+  }
+
+  async #beatOnce(): Promise<Beat | "new-cell"> {
     const { leases, limits, clock } = this.#deps;
     const finished = leases.unacknowledged();
     const report = await this.#report(finished);
@@ -157,19 +169,30 @@ export class Heartbeats {
       const answer = await this.#send(body);
       if (answer.status !== 200) {
         clock.learnFromDate(answer.dateHeader);
-        return { ok: false, reason: refusalOf(answer.status) };
+        const newCell = newCellSchema.safeParse(parseJson(answer.text));
+        if (!newCell.success) return { ok: false, reason: refusalOf(answer.status) };
+        this.#memory = newCell.data.memory;
+        return "new-cell";
       }
       const parsed = heartbeatAnswerSchema.safeParse(parseJson(answer.text));
       if (!parsed.success) return { ok: false, reason: "the edge's answer has a wrong shape" };
       clock.learn(parsed.data.edgeTimeMs, sentAt, Date.now());
       leases.acknowledge(finished);
       limits.learn(parsed.data.limits);
+      this.#memory = parsed.data.memory;
+      this.#noteProof(parsed.data.unproven === true);
       this.#toldRunning = keysOf(report.running);
       for (const order of parsed.data.orders) this.#deps.carryOut(order);
       return { ok: true, answer: parsed.data };
     } catch (cause) {
       return { ok: false, reason: faultOf(cause) };
     }
+  }
+
+  /** The first answer always says so: the edge asks through the hostname only then. */
+  #noteProof(unproven: boolean): void {
+    this.#unprovenBeats = unproven ? this.#unprovenBeats + 1 : 0;
+    if (this.#unprovenBeats === 3) this.#deps.log({ event: "not-reached-through-hostname" });
   }
 
   async #report(finished: readonly FinishedLease[]): Promise<Heartbeat> {
@@ -182,6 +205,7 @@ export class Heartbeats {
       runId: this.runId,
       sequence: this.#sequence,
       cell: membership.cell,
+      ...(this.#memory === undefined ? {} : { memory: this.#memory }),
       agentVersion: AGENT_VERSION,
       ...observation,
       ...this.#deps.also(),

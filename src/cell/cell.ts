@@ -4,7 +4,7 @@ import { catalog, isCovered } from "../core/catalog.ts";
 import { summarize } from "../core/cells/summary.ts";
 import { shorten } from "../core/explain.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
-import type { Effect, Fleet, FleetBeat, FleetEvent } from "../core/fleet.ts";
+import type { Effect, Fleet, FleetBeat, FleetEvent, HostPast } from "../core/fleet.ts";
 import type {
   CancelledLease,
   CatalogQuery,
@@ -46,6 +46,10 @@ export class Cell extends DurableObject implements CellRpc {
   readonly #fleet: Fleet;
   readonly #waiting = new Map<string, (answer: AcquireAnswer) => void>();
   readonly #connections = new Connections();
+  /** Newest run of each host's agent. */
+  readonly #runs = new Map<string, string>();
+  /** New with every memory. */
+  readonly #memory = crypto.randomUUID();
   readonly #orders = new Map<string, Order[]>();
   readonly #scaling: Scaling;
   readonly #calls = new Map<string, number>();
@@ -84,7 +88,11 @@ export class Cell extends DurableObject implements CellRpc {
       },
       Date.now(),
     );
-    for (const registration of this.#store.readAll()) this.#register(registration);
+    for (const { registration, ...past } of this.#store.readAll()) {
+      const [newest] = past.runs;
+      if (newest !== undefined) this.#runs.set(registration.id, newest);
+      this.#register(registration, past);
+    }
   }
 
   async acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer> {
@@ -127,16 +135,24 @@ export class Cell extends DurableObject implements CellRpc {
 
   async recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict> {
     this.#count("heartbeat");
+    const registration = this.#hosts.get(hostId);
+    // Sequence numbers are remembered in memory alone: a heartbeat for an earlier memory may be a replay.
+    if (registration?.guarded === true && beat.memory !== this.#memory)
+      return { ok: false, code: "new_cell", memory: this.#memory };
     const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat, this.#settings) });
     for (const effect of effects) {
       if (effect.type === "heartbeat-refused") return { ok: false, code: effect.code };
       if (effect.type !== "heartbeat-accepted") continue;
       this.#tenants.countFinished(beat.finished, Date.now());
+      this.#noteRun(hostId, beat.runId);
       const orders = this.#orders.get(hostId) ?? [];
       this.#orders.delete(hostId);
       const intervalMs = this.#settings.HEARTBEAT_INTERVAL;
       const limits = limitsOf(this.#settings);
-      return { ok: true, answer: { intervalMs, edgeTimeMs: Date.now(), resync: effect.resync, orders, limits } };
+      const { resync, unproven } = effect;
+      const memory = this.#memory;
+      const answer = { intervalMs, edgeTimeMs: Date.now(), resync, orders, limits, memory, unproven };
+      return unproven ? { ok: true, answer, prove: registration } : { ok: true, answer };
     }
     return { ok: false, code: "unknown_host" };
   }
@@ -145,8 +161,14 @@ export class Cell extends DurableObject implements CellRpc {
     if (!canRegister(this.#fleet, registration.id)) return { ok: false, code: "too_many_hosts" };
     if (!this.#store.useJoinToken(joinTokenId, Date.now())) return { ok: false, code: "conflict" };
     this.#store.write(registration);
+    this.#store.proveRun(registration.id, "");
     this.#register(registration);
     return { ok: true };
+  }
+
+  async proveHost(hostId: string, runId: string): Promise<void> {
+    this.#store.proveRun(hostId, runId);
+    this.#apply({ type: "host-proven", hostId, runId });
   }
 
   async readHostKey(hostId: string): Promise<PublicKey | undefined> {
@@ -155,6 +177,7 @@ export class Cell extends DurableObject implements CellRpc {
 
   async removeHost(hostId: string): Promise<boolean> {
     if (!this.#hosts.delete(hostId)) return false;
+    this.#runs.delete(hostId);
     this.#store.remove(hostId);
     this.#apply({ type: "host-removed", hostId });
     return true;
@@ -212,9 +235,16 @@ export class Cell extends DurableObject implements CellRpc {
     return { ok: false, error: "nobody posts orders" };
   }
 
-  #register(registration: HostRegistration): void {
+  #register(registration: HostRegistration, past?: HostPast): void {
     this.#hosts.set(registration.id, registration);
-    this.#apply({ type: "host-registered", registration });
+    this.#apply({ type: "host-registered", registration, past });
+  }
+
+  /** A row per start of an agent, not per heartbeat. */
+  #noteRun(hostId: string, runId: string): void {
+    if (this.#runs.get(hostId) === runId) return;
+    this.#runs.set(hostId, runId);
+    this.#store.noteRun(hostId, runId);
   }
 
   #apply(event: FleetEvent): readonly Effect[] {

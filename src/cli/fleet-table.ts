@@ -1,13 +1,16 @@
 // The fleet as a table for people.
 import type { HostView } from "../wire/fleet-view.ts";
 
+/** A second agent with a host's identity is shown as long as this after it was last heard. */
+const RIVAL_SHOWN_MS = 300_000;
+
 /** One line per host, columns aligned. */
 export function hostTable(hosts: readonly HostView[]): string {
   // Who runs one cell need not know that there are cells.
   const named = new Set(hosts.map((host) => host.cell)).size > 1;
   const rows = hosts.map((host) => [
     host.id,
-    host.drained ? `${host.status}, drained` : host.status,
+    [host.status, ...notes(host)].join(", "),
     host.backend,
     `${String(host.activeLeases)}/${String(host.slots)}`,
     host.lastHeartbeatAgoMs === undefined ? "never" : `${String(Math.round(host.lastHeartbeatAgoMs / 1000))}s ago`,
@@ -18,6 +21,12 @@ export function hostTable(hosts: readonly HostView[]): string {
   ]);
   const titles = ["HOST", "STATUS", "OLLAMA", "SLOTS", "HEARD", "LOADED", "MODELS", "URL", ...(named ? ["CELL"] : [])];
   return alignColumns([titles, ...rows]);
+}
+
+/** What an operator should see beside the status. */
+function notes({ drained, unproven, rivalHeardAgoMs = Infinity }: HostView): string[] {
+  const isRivalled = rivalHeardAgoMs < RIVAL_SHOWN_MS;
+  return [...(drained ? ["drained"] : []), ...(unproven ? ["unproven"] : []), ...(isRivalled ? ["rival"] : [])];
 }
 
 /** Rows as lines, the first being the heading. */

@@ -3,7 +3,7 @@ import type { LeaseRequest } from "../wire/lease.ts";
 import { majorityDigest } from "./digests.ts";
 import { backoffReason } from "./failures.ts";
 import { freeSlots } from "./leases.ts";
-import { deadAfterMs, isLeaving, servingBeat, statusOf } from "./liveness.ts";
+import { deadAfterMs, isLeaving, isUnproven, servingBeat, statusOf } from "./liveness.ts";
 import type { Fleet, FleetModel, Host } from "./state.ts";
 
 /** Why a host cannot take a request; in the order in which they are looked for. */
@@ -14,6 +14,7 @@ export type Reason =
   | "model_missing"
   | "capability_missing"
   | "dead"
+  | "unproven"
   | "drained"
   | "backend_down"
   | "other_digest"
@@ -108,6 +109,7 @@ function isCapable({ capabilities }: FleetModel, needs: readonly string[]): bool
 function reasonOffline(fleet: Fleet, host: Host, now: number): Reason | undefined {
   if (statusOf(fleet, host, now) === "dead") return "dead";
   if (isLeaving(host)) return "drained";
+  if (isUnproven(host)) return "unproven";
   return host.heard?.beat.backend === "up" ? undefined : "backend_down";
 }
 

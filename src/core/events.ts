@@ -4,8 +4,17 @@ import type { HostRegistration } from "../wire/host.ts";
 import type { Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
 import type { FleetBeat } from "./state.ts";
 
+/** What outlives the fleet's memory of a host. */
+export interface HostPast {
+  /** Runs of its agent, newest first. */
+  readonly runs: readonly string[];
+  readonly provenRun?: string | undefined;
+}
+
 export type FleetEvent =
-  | { readonly type: "host-registered"; readonly registration: HostRegistration }
+  | { readonly type: "host-registered"; readonly registration: HostRegistration; readonly past?: HostPast | undefined }
+  /** The agent of a run has answered a challenge that was sent through its hostname. */
+  | { readonly type: "host-proven"; readonly hostId: string; readonly runId: string }
   | { readonly type: "host-removed"; readonly hostId: string }
   | { readonly type: "host-drained"; readonly hostId: string; readonly drained: boolean }
   | { readonly type: "heartbeat"; readonly hostId: string; readonly beat: FleetBeat }
@@ -18,7 +27,12 @@ export type Effect =
   | { readonly type: "granted"; readonly requestId: string; readonly grant: Grant }
   | { readonly type: "refused"; readonly requestId: string; readonly refusal: Refusal }
   | { readonly type: "order"; readonly hostId: string; readonly order: Order }
-  | { readonly type: "heartbeat-accepted"; readonly hostId: string; readonly resync: boolean }
+  | {
+      readonly type: "heartbeat-accepted";
+      readonly hostId: string;
+      readonly resync: boolean;
+      readonly unproven: boolean;
+    }
   | {
       readonly type: "heartbeat-refused";
       readonly hostId: string;

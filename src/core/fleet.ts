@@ -1,7 +1,7 @@
 // The fleet: a state machine that is told what happened and answers what is to be done. It decides everything.
 import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { recordHeartbeat } from "./heartbeats.ts";
-import { drainHost, registerHost, removeHost } from "./hosts.ts";
+import { drainHost, proveHost, registerHost, removeHost } from "./hosts.ts";
 import { expireLeases, forgetTombstones, settleLease, voidLeases } from "./leases.ts";
 import { deadAfterMs, statusOf } from "./liveness.ts";
 import { dequeue, enqueue, newQueue, nextExpiryAt, refusal } from "./queue.ts";
@@ -9,7 +9,7 @@ import { drainQueue } from "./schedule.ts";
 import { newFleetSpeed } from "./speed/speeds.ts";
 import type { Fleet, FleetSettings } from "./state.ts";
 
-export type { Effect, FleetEvent, StepContext } from "./events.ts";
+export type { Effect, FleetEvent, HostPast, StepContext } from "./events.ts";
 export { canRegister } from "./hosts.ts";
 export type { Fleet, FleetBeat, FleetModel, FleetRunning, FleetSettings } from "./state.ts";
 export { viewFleet } from "./view.ts";
@@ -92,7 +92,10 @@ export function nextWakeAt(fleet: Fleet): number | undefined {
 function applyEvent(fleet: Fleet, event: FleetEvent, now: number): Effect[] {
   switch (event.type) {
     case "host-registered":
-      registerHost(fleet, event.registration);
+      registerHost(fleet, event.registration, event.past);
+      return [];
+    case "host-proven":
+      proveHost(fleet, event.hostId, event.runId);
       return [];
     case "host-removed":
       removeHost(fleet, event.hostId);

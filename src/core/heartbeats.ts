@@ -2,7 +2,7 @@
 import type { Effect } from "./events.ts";
 import { reconcileLeases, voidLeases } from "./leases.ts";
 import { learnFinished } from "./finished.ts";
-import { servingBeat, statusOf } from "./liveness.ts";
+import { deadAfterMs, isUnproven, servingBeat, statusOf } from "./liveness.ts";
 import { reconcileRunners, unloadAll } from "./runners.ts";
 import { probeSlots } from "./speed/slots.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
@@ -14,6 +14,7 @@ const REMEMBERED_RUNS = 4;
 export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, now: number): Effect[] {
   const host = fleet.hosts.get(hostId);
   if (host === undefined) return [{ type: "heartbeat-refused", hostId, code: "unknown_host" }];
+  if (isReplaced(fleet, host, beat, now)) host.rivalHeardAt = now;
   if (isStale(fleet, host, beat, now)) return [{ type: "heartbeat-refused", hostId, code: "stale_heartbeat" }];
   const first = host.heard === undefined;
   const before = host.heard;
@@ -29,7 +30,7 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   const orders = reconcileLeases(fleet, host, beat, now);
   if (beat.backend === "up") reconcileRunners(fleet, host, beat);
   fleet.touched.add(host);
-  return [...orders, { type: "heartbeat-accepted", hostId, resync: first }];
+  return [...orders, { type: "heartbeat-accepted", hostId, resync: first, unproven: isUnproven(host) }];
 }
 
 /**
@@ -39,8 +40,14 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
 function isStale(fleet: Fleet, host: Host, beat: FleetBeat, now: number): boolean {
   const known = host.runs.find(({ id }) => id === beat.runId);
   if (known === undefined) return false;
-  if (beat.sequence <= known.sequence) return true;
-  return known !== host.runs[0] && statusOf(fleet, host, now) !== "dead";
+  return beat.sequence <= known.sequence || isReplaced(fleet, host, beat, now);
+}
+
+/** A run that another has replaced, while that one lives. Of one known only from before a loss of memory, a while must pass. */
+function isReplaced(fleet: Fleet, host: Host, { runId }: FleetBeat, now: number): boolean {
+  if (host.runs[0]?.id === runId || !host.runs.some(({ id }) => id === runId)) return false;
+  const status = statusOf(fleet, host, now);
+  return status === "unheard" ? now < fleet.createdAt + deadAfterMs(fleet) : status !== "dead";
 }
 
 function rememberRun(host: Host, { runId, sequence }: FleetBeat): void {

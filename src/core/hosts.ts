@@ -1,5 +1,6 @@
 // Which hosts there are: registered, drained, removed.
 import type { HostRegistration } from "../wire/host.ts";
+import type { HostPast } from "./events.ts";
 import { voidLeases } from "./leases.ts";
 import { dropRunners } from "./runners.ts";
 import { newMeter } from "./speed/meter.ts";
@@ -13,16 +14,30 @@ export function canRegister(fleet: Fleet, hostId: string): boolean {
 }
 
 /** Adds a host; one that registers again under new keys starts anew, with the same keys it keeps its state. */
-export function registerHost(fleet: Fleet, registration: HostRegistration): void {
+export function registerHost(fleet: Fleet, registration: HostRegistration, past?: HostPast): void {
   fleet.version += 1;
   const known = fleet.hosts.get(registration.id);
   if (known !== undefined && known.registration.signingKey.x === registration.signingKey.x) {
     known.registration = registration;
     known.drained = registration.drained;
+    // The address may be another one.
+    known.provenRun = undefined;
     return;
   }
   removeHost(fleet, registration.id);
-  fleet.hosts.set(registration.id, newHost(registration, fleet.steppedAt));
+  const host = newHost(registration, fleet.steppedAt);
+  host.runs = (past?.runs ?? []).map((id) => ({ id, sequence: -1 }));
+  host.provenRun = past?.provenRun;
+  fleet.hosts.set(registration.id, host);
+}
+
+/** Records that the hostname of a host leads to the agent of this run. */
+export function proveHost(fleet: Fleet, hostId: string, runId: string): void {
+  const host = fleet.hosts.get(hostId);
+  if (host === undefined || host.runs[0]?.id !== runId) return;
+  host.provenRun = runId;
+  fleet.version += 1;
+  fleet.touched.add(host);
 }
 
 /** Removes a host with its leases and all that is known of it. */

@@ -26,10 +26,15 @@ export function isLeaving(host: Host): boolean {
   return host.drained || host.parked || host.heard?.beat.draining === true;
 }
 
-/** Answers the last heartbeat of a host that may serve: heard, not dead, not drained, its Ollama up. */
+/** Tells whether nobody has shown yet that the host's hostname leads to the agent that is heard. */
+export function isUnproven({ registration, runs, provenRun }: Host): boolean {
+  return registration.guarded === true && (runs[0] === undefined || provenRun !== runs[0].id);
+}
+
+/** Answers the last heartbeat of a host that may serve: heard, proven, not dead, not drained, its Ollama up. */
 export function servingBeat(fleet: Fleet, host: Host, now: number): FleetBeat | undefined {
   const status = statusOf(fleet, host, now);
-  if (status === "unheard" || status === "dead" || isLeaving(host)) return undefined;
+  if (status === "unheard" || status === "dead" || isLeaving(host) || isUnproven(host)) return undefined;
   return host.heard?.beat.backend === "up" ? host.heard.beat : undefined;
 }
 

@@ -136,6 +136,10 @@ export interface Host {
   readonly usedByModel: Map<string, number>;
   failure?: Failure | undefined;
   refusedUntil: number;
+  /** The run whose agent has answered a challenge through the host's hostname. */
+  provenRun?: string | undefined;
+  /** When a replaced run was last heard: two agents have this host's identity. */
+  rivalHeardAt?: number | undefined;
   /** By model and options. */
   readonly runners: Map<string, Runner>;
   readonly speed: HostSpeed;

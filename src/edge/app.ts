@@ -20,6 +20,7 @@ import { inferenceRoutes } from "./routes/inference.ts";
 import { readUsage, showRequest } from "./routes/usage.ts";
 import { readFleet, readScale, removeHost, setDrained } from "./routes/operators.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
+import { secureHeaders } from "./secure-headers.ts";
 
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
@@ -28,7 +29,7 @@ app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/pla
 app.get("/hive/healthz", (c) => c.json({ status: "ok" }));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
-app.use(prepareRequest, cors, guard, audit);
+app.use(prepareRequest, secureHeaders, cors, guard, audit);
 app.get("/.well-known/jwks.json", (c) => c.json(c.var.prepared.keys.jwks));
 
 // Hosts prove themselves: with an invite once, then with their own key.

@@ -29,6 +29,8 @@ export interface Caller {
 }
 
 export interface Prepared {
+  /** What an Access policy in front of the tunnels asks for; empty where there is none. */
+  readonly tunnelHeaders: Readonly<Record<string, string>>;
   readonly settings: Settings;
   readonly keys: HiveKeys;
   /** For hashes of prompts; as secret as the keys it comes from. */
@@ -54,7 +56,20 @@ async function readEnvironment(env: Env): Promise<Prepared> {
   if (env.HIVE_KEYS === undefined || env.HIVE_KEYS === "") throw new Error("HIVE_KEYS: missing; run `npx hive init`");
   const keys = await importHiveKeys(env.HIVE_KEYS);
   if (!keys.ok) throw new Error(`HIVE_KEYS: ${keys.error}`);
-  return { settings: settings.value, keys: keys.value, prefixKey: await derivePrefixKey(env.HIVE_KEYS) };
+  return {
+    settings: settings.value,
+    keys: keys.value,
+    prefixKey: await derivePrefixKey(env.HIVE_KEYS),
+    tunnelHeaders: readTunnelAccess(env["TUNNEL_ACCESS"]),
+  };
+}
+
+/** The service token of an Access policy in front of the tunnels, CLIENT_ID:CLIENT_SECRET; nothing where there is none. */
+function readTunnelAccess(secret: unknown): Record<string, string> {
+  if (secret === undefined || secret === null || secret === "") return {};
+  const [, id, value] = /^([\x21-\x39\x3b-\x7e]+):([\x21-\x7e]+)$/.exec(typeof secret === "string" ? secret : "") ?? [];
+  if (id === undefined || value === undefined) throw new Error("TUNNEL_ACCESS: expected CLIENT_ID:CLIENT_SECRET");
+  return { "cf-access-client-id": id, "cf-access-client-secret": value };
 }
 
 async function derivePrefixKey(secret: string): Promise<HashKey> {

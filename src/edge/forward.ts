@@ -1,5 +1,4 @@
 // One attempt: sends the request to the granted host's agent over the framed leg and waits for the head line.
-import { sha256Base64Url } from "../auth/digest.ts";
 import { deriveLegKey, signLegToken } from "../auth/leg-token.ts";
 import type { Grant, Outcome } from "../wire/lease.ts";
 import { LEG_CONTENT_TYPE, LEG_KEEP_ALIVE_MS, LEG_TOKEN_HEADER } from "../wire/leg.ts";
@@ -13,29 +12,8 @@ const UPLOAD_BYTES_PER_MS = 4_000;
 /** So many in a row: the path or the agent is dead. An agent may not have heard yet of a shorter KEEP_ALIVE. */
 const MISSED_KEEP_ALIVES = 3;
 
-/** Tells an agent at once that nobody waits for a lease any more. Its heartbeat's answer would say so seconds later. */
-export async function cancelLeg(prepared: Prepared, grant: Grant, requestId: string): Promise<void> {
-  const body = new Uint8Array(0);
-  const path = "/hive/v1/cancel";
-  const bodySha256 = await sha256Base64Url(body);
-  const request = {
-    requestId,
-    method: "POST",
-    path,
-    body,
-    bodySha256,
-    contentType: "application/json",
-    userAgent: null,
-  };
-  const response = await fetch(grant.hostUrl + path, {
-    method: "POST",
-    headers: await legHeaders(prepared, { ...grant, attempt: grant.attempt + CANCEL_ATTEMPT_OFFSET }, request),
-    body,
-    redirect: "manual",
-    signal: AbortSignal.timeout(prepared.settings.TIMEOUT),
-  });
-  await response.body?.cancel();
-}
+/** What a token of the leg names: a grant, or a call that is no client's. */
+export type LegTarget = Omit<Grant, "queuedMs" | "decision">;
 
 export interface Forwarded {
   readonly requestId: string;
@@ -55,9 +33,6 @@ export interface Forwarded {
   /** Told what the request waits for at its host. */
   readonly onStatus?: ((status: string) => void) | undefined;
 }
-
-/** A token's id is lease and attempt, and an agent takes each id once: a cancel needs an id of its own. */
-const CANCEL_ATTEMPT_OFFSET = 50;
 
 const legKeys = new Map<string, Promise<CryptoKey>>();
 
@@ -115,7 +90,11 @@ function failed(reason: string): Result<never, Outcome> {
 }
 
 /** Built from an allowlist, never copied from the client. */
-async function legHeaders(prepared: Prepared, grant: Grant, request: Forwarded): Promise<Record<string, string>> {
+export async function legHeaders(
+  prepared: Prepared,
+  grant: LegTarget,
+  request: Forwarded,
+): Promise<Record<string, string>> {
   const token = await signLegToken(await legKeyOf(prepared, grant), {
     issuer: prepared.settings.HIVE_ISSUER,
     now: Date.now(),
@@ -137,11 +116,12 @@ async function legHeaders(prepared: Prepared, grant: Grant, request: Forwarded):
     "accept-encoding": "identity",
     "hive-request-id": request.requestId,
     ...(request.userAgent === null ? {} : { "user-agent": request.userAgent }),
+    ...(grant.hostUrl.startsWith("https://") ? prepared.tunnelHeaders : {}),
   };
 }
 
 /** The key that edge and host share, derived once per host and isolate. */
-function legKeyOf(prepared: Prepared, grant: Grant): Promise<CryptoKey> {
+function legKeyOf(prepared: Prepared, grant: LegTarget): Promise<CryptoKey> {
   const name = `${grant.hostId} ${grant.hostAgreementKey.x}`;
   const known = legKeys.get(name);
   if (known !== undefined) return known;

@@ -26,6 +26,7 @@ export function workerdConfig(
   );
   bindings.push(
     `(name = "HIVE_KEYS", fromEnvironment = "HIVE_KEYS")`,
+    `(name = "TUNNEL_ACCESS", fromEnvironment = "TUNNEL_ACCESS")`,
     `(name = "CELL", durableObjectNamespace = "Cell")`,
     `(name = "DIRECTORY", durableObjectNamespace = "Directory")`,
   );

@@ -35,8 +35,8 @@ const listenSchema = z.object({ event: z.literal("listen"), socket: z.string(), 
 /** Starts workerd on a configuration; the error is workerd's own line, or "in use" when its port is taken. */
 export async function startWorkerd(options: WorkerdOptions): Promise<Result<WorkerdProcess, string>> {
   const child = spawn(workerdPath(), ["serve", `--control-fd=${String(CONTROL_FD)}`, options.configPath, "config"], {
-    // Nothing of the caller's environment reaches the Worker but its keys.
-    env: { HIVE_KEYS: options.keys, TZ: "UTC" },
+    // Nothing of the caller's environment reaches the Worker but its secrets.
+    env: { HIVE_KEYS: options.keys, TUNNEL_ACCESS: process.env["TUNNEL_ACCESS"] ?? "", TZ: "UTC" },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     // A group of its own: Ctrl-C in a terminal must not end it before the agents have said goodbye.
     detached: true,

@@ -22,7 +22,13 @@ export interface CatalogQuery {
 }
 
 export type HeartbeatVerdict =
-  | { readonly ok: true; readonly answer: HeartbeatAnswer }
+  | {
+      readonly ok: true;
+      readonly answer: HeartbeatAnswer;
+      /** Set where the agent has yet to prove itself through its hostname. */
+      readonly prove?: HostRegistration | undefined;
+    }
+  | { readonly ok: false; readonly code: Extract<ErrorCode, "new_cell">; readonly memory: string }
   | { readonly ok: false; readonly code: Extract<ErrorCode, "stale_heartbeat" | "unknown_host"> };
 
 export type JoinVerdict =
@@ -40,6 +46,8 @@ export interface CellRpc {
   cancelConnections(connections: readonly string[]): Promise<readonly CancelledLease[]>;
   recordHeartbeat(hostId: string, beat: Heartbeat): Promise<HeartbeatVerdict>;
   joinHost(registration: HostRegistration, joinTokenId: string): Promise<JoinVerdict>;
+  /** The agent of this run has answered a challenge through the host's hostname. */
+  proveHost(hostId: string, runId: string): Promise<void>;
   /** The key that signs the host's heartbeats; undefined for a host nobody registered. */
   readHostKey(hostId: string): Promise<PublicKey | undefined>;
   removeHost(hostId: string): Promise<boolean>;

@@ -19,6 +19,7 @@ export const ERRORS = {
   conflict: { status: 409, retryable: false, title: "Conflict" },
   too_many_hosts: { status: 409, retryable: false, title: "MAX_INSTANCES hosts are registered" },
   stale_heartbeat: { status: 409, retryable: false, title: "Heartbeat is a replay or of an older run" },
+  new_cell: { status: 409, retryable: true, title: "The cell has started anew and wants a heartbeat that names it" },
   too_large: { status: 413, retryable: false, title: "Request body too large" },
   tenant_limited: { status: 429, retryable: true, title: "Over the tenant's limit" },
   misconfigured: { status: 500, retryable: false, title: "A configuration variable has a bad value" },

@@ -12,6 +12,10 @@ export interface HostView {
   readonly cell?: string | undefined;
   readonly status: HostStatus;
   readonly drained: boolean;
+  /** Its hostname has not been shown to lead to its agent: it gets no requests. */
+  readonly unproven: boolean;
+  /** Since another agent with this host's identity was heard; absent if never. */
+  readonly rivalHeardAgoMs?: number | undefined;
   readonly backend: "up" | "down" | "unknown";
   readonly ollamaVersion: string;
   readonly runId: string;

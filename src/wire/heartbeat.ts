@@ -73,6 +73,11 @@ export type HostTask = z.infer<typeof hostTaskSchema>;
 export const heartbeatSchema = z
   .object({
     runId: z.string().min(8).max(64).describe("New at every start of the agent."),
+    memory: z
+      .string()
+      .max(64)
+      .optional()
+      .describe("Id that the cell told last; it has a new one after every loss of memory."),
     sequence: z.int().nonnegative().describe("Rises by one or more with every heartbeat of a run."),
     cell: z.string().max(100).optional().describe("The cell named at the join: where to look for the host first."),
     agentVersion: z.string().max(40),
@@ -133,9 +138,18 @@ export type Limits = z.infer<typeof limitsSchema>;
 
 export const heartbeatAnswerSchema = z.object({
   intervalMs: z.int().positive().describe("When to send the next heartbeat."),
+  memory: z
+    .string()
+    .max(64)
+    .optional()
+    .describe("Id to name in the next heartbeat: one written for another is a replay."),
+  unproven: z.boolean().optional().describe("True while the edge has not reached this agent through its hostname."),
   edgeTimeMs: z.number().describe("The edge's clock, epoch ms; agents judge times of tokens by it."),
   resync: z.boolean().describe("True when the cell lost its memory and wants a full report at once."),
   orders: z.array(orderSchema),
   limits: limitsSchema.optional(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;
+
+/** The answer to a heartbeat that names no memory of the cell, or one that is lost: send another at once that names this. */
+export const newCellSchema = z.object({ code: z.literal("new_cell"), memory: z.string().max(64) });

@@ -54,5 +54,7 @@ export interface HostRegistration {
   readonly signingKey: PublicKey;
   readonly agreementKey: PublicKey;
   readonly registeredAt: number;
+  /** True for hosts that joined through an edge: each run must prove itself through the hostname, and name the cell it speaks to. */
+  readonly guarded?: boolean | undefined;
   readonly drained: boolean;
 }

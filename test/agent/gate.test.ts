@@ -1,6 +1,8 @@
 // What the agent tells strangers (nothing, always in the same bytes), and what it takes from the edge, once.
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
+import { sha256Base64Url } from "../../src/auth/digest.ts";
+import { verifyHostToken } from "../../src/auth/host-token.ts";
 import { LEG_TOKEN_HEADER } from "../../src/wire/leg.ts";
 import { CHAT, sendRaw, startHost, until } from "./fixture.ts";
 
@@ -125,5 +127,19 @@ describe("the gate", () => {
     expect(cancel.status).toBe(204);
     expect((await leg.read()).whole).toBe(false);
     await until("Ollama's slot is free", () => host.ollama.requests.some((request) => request.closedByClient));
+  });
+
+  it("signs what a challenge asks with the host's own key, for a token of the edge alone [T3 T7]", async () => {
+    await using host = await startHost();
+    const nonce = "nonce-of-the-edge";
+    const leg = await host.send({ path: "/hive/v1/challenge", body: nonce });
+    const { proof } = JSON.parse((await leg.read()).text) as { proof: string };
+    const signingKey = host.edge.joins.at(-1)?.signingKey ?? expect.fail("no join");
+    const verified = await verifyHostToken(signingKey, proof, { hostId: "beehost", issuer: "hive", now: Date.now() });
+    const digest = await sha256Base64Url(Buffer.from(`hive challenge ${nonce}`));
+    expect(verified).toMatchObject({ ok: true, value: { bodySha256: digest, runId: host.edge.beats.at(-1)?.runId } });
+    const stranger = await host.send({ path: "/hive/v1/challenge", body: nonce, headers: { [LEG_TOKEN_HEADER]: "x" } });
+    expect([stranger.status, (await stranger.read()).text]).toEqual([401, ""]);
+    expect((await host.send({ path: "/hive/v1/challenge", claims: { runId: "another-run" } })).status).toBe(421);
   });
 });

@@ -62,3 +62,48 @@ it("refuses a heartbeat that comes a second time [T5]", async () => {
   expect(await cell.recordHeartbeat("a", beat)).toEqual({ ok: false, code: "stale_heartbeat" });
   expect(await cell.recordHeartbeat("unknown", beat)).toEqual({ ok: false, code: "unknown_host" });
 });
+
+const guarded = { ...registration, guarded: true };
+
+/** What the cell calls itself to whoever does not name it. */
+async function nameOf(name: string): Promise<string> {
+  const verdict = await cellNamed(name).recordHeartbeat("a", beat);
+  return "memory" in verdict ? verdict.memory : expect.fail(JSON.stringify(verdict));
+}
+
+it("refuses a heartbeat that was written before its memory was lost, however high its sequence [T5]", async () => {
+  await cellNamed("written").joinHost(guarded, "token-1");
+  const captured = { ...beat, memory: await nameOf("written"), sequence: 900 };
+  expect(await cellNamed("written").recordHeartbeat("a", { ...captured, sequence: 1 })).toMatchObject({ ok: true });
+  await evictDurableObject(cellNamed("written"));
+  expect(await cellNamed("written").recordHeartbeat("a", captured)).toMatchObject({ ok: false, code: "new_cell" });
+  const anew = { ...captured, memory: await nameOf("written") };
+  expect(await cellNamed("written").recordHeartbeat("a", anew)).toMatchObject({ ok: true });
+  expect(await cellNamed("written").recordHeartbeat("a", anew)).toMatchObject({ ok: false, code: "stale_heartbeat" });
+});
+
+it("knows the newest run, and which run has proven itself, after its memory was lost [T5 T6]", async () => {
+  const heard = async (runId: string, sequence: number) =>
+    await cellNamed("runs").recordHeartbeat("a", { ...beat, runId, sequence, memory: await nameOf("runs") });
+  await cellNamed("runs").joinHost(guarded, "token-1");
+  expect(await heard("run-old-1", 1)).toMatchObject({ ok: true, prove: { id: "a" } });
+  expect(await heard("run-new-1", 1)).toMatchObject({ ok: true, prove: { id: "a" } });
+  await cellNamed("runs").proveHost("a", "run-new-1");
+  await evictDurableObject(cellNamed("runs"));
+  expect(await heard("run-old-1", 50)).toEqual({ ok: false, code: "stale_heartbeat" });
+  expect(await heard("run-new-1", 2)).toMatchObject({ ok: true, answer: { unproven: false } });
+});
+
+it("lets a host that joins again prove itself anew, and forgets all of one that is removed [T4]", async () => {
+  const cell = cellNamed("again");
+  await cell.joinHost(guarded, "token-1");
+  const heard = async (sequence: number) =>
+    await cellNamed("again").recordHeartbeat("a", { ...beat, sequence, memory: await nameOf("again") });
+  await heard(1);
+  await cell.proveHost("a", beat.runId);
+  expect(await heard(2)).toMatchObject({ ok: true, answer: { unproven: false } });
+  await cell.joinHost({ ...guarded, url: "https://other.example.com" }, "token-2");
+  expect(await heard(3)).toMatchObject({ ok: true, prove: { url: "https://other.example.com" } });
+  await cell.removeHost("a");
+  expect(await cell.recordHeartbeat("a", beat)).toEqual({ ok: false, code: "unknown_host" });
+});

@@ -7,7 +7,7 @@ function send(driver: FleetDriver, part: Partial<FleetBeat>): Effect | undefined
   return driver.send({ type: "heartbeat", hostId: "a", beat: aBeat(part) })[0];
 }
 
-const accepted = (resync: boolean): Effect => ({ type: "heartbeat-accepted", hostId: "a", resync });
+const accepted = (resync: boolean): Effect => ({ type: "heartbeat-accepted", hostId: "a", resync, unproven: false });
 const stale: Effect = { type: "heartbeat-refused", hostId: "a", code: "stale_heartbeat" };
 
 function registered(): FleetDriver {

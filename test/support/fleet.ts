@@ -194,7 +194,8 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
   return fleet;
 }
 
-async function readKeys(stateDir: string): Promise<HiveKeys> {
+/** The private keys of a fleet. */
+export async function readKeys(stateDir: string): Promise<HiveKeys> {
   const keys = await importHiveKeys(await readFile(join(stateDir, "keys.json"), "utf8"));
   if (!keys.ok) throw new Error(keys.error);
   return keys.value;

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { noteDeparted } from "../departed.ts";
 import { askAll } from "../cells.ts";
 import type { HonoEnv } from "../env.ts";
-import { cancelLeg } from "../forward.ts";
+import { cancelLeg } from "../agent-call.ts";
 import { readBody } from "../read-body.ts";
 import { refuse } from "../refuse.ts";
 

@@ -7,7 +7,8 @@ import { verifyJoinToken } from "../../auth/join-token.ts";
 import { heartbeatSchema } from "../../wire/heartbeat.ts";
 import type { Heartbeat } from "../../wire/heartbeat.ts";
 import { joinRequestSchema } from "../../wire/host.ts";
-import type { JoinAnswer } from "../../wire/host.ts";
+import type { HostRegistration, JoinAnswer } from "../../wire/host.ts";
+import { isReached } from "../agent-call.ts";
 import { cellOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import { forgetHost, lookUpHost, recallHost } from "../host-cells.ts";
@@ -44,6 +45,7 @@ export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
     signingKey,
     agreementKey,
     registeredAt: Date.now(),
+    guarded: true,
     drained: false,
   };
   const joined = await registerHost(c, registration, jti);
@@ -71,7 +73,12 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
   if (!parsed.success || !sameBeat(parsed.data, verified.claims))
     return refuse("hive", { code: "bad_request", message: "the heartbeat has a wrong shape" });
   const verdict = await cellOf(c.env, verified.host.site).recordHeartbeat(hostId, parsed.data);
-  if (verdict.ok) return c.json(verdict.answer);
+  if (verdict.ok) {
+    if (verdict.prove !== undefined)
+      c.executionCtx.waitUntil(proveHost(c, verified.host, verdict.prove, parsed.data.runId));
+    return c.json(verdict.answer);
+  }
+  if (verdict.code === "new_cell") return c.json({ code: verdict.code, memory: verdict.memory }, 409);
   // It was removed, or has moved: the next heartbeat looks for it anew.
   forgetHost(hostId);
   return verdict.code === "unknown_host"
@@ -80,6 +87,16 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
         code: verdict.code,
         message: "another agent runs with this host's identity, or this heartbeat is a replay",
       });
+}
+
+/** Asks through the hostname, beside the answer to the heartbeat; the next one tries again. */
+async function proveHost(
+  c: Context<HonoEnv>,
+  { site }: KnownHost,
+  host: HostRegistration,
+  runId: string,
+): Promise<void> {
+  if (await isReached(c.var.prepared, host, runId)) await cellOf(c.env, site).proveHost(host.id, runId);
 }
 
 interface VerifiedBeat {
