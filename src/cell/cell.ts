@@ -28,6 +28,7 @@ import type { ScaleOrder, ScaleView } from "../wire/scale.ts";
 import { readSettings } from "../wire/settings.ts";
 import type { Settings } from "../wire/settings.ts";
 import { Connections } from "./connections.ts";
+import { rememberPolicies, tiersOf } from "./choosing.ts";
 import { HostStore } from "./host-store.ts";
 import { RequestLog } from "./request-log.ts";
 import { Tenants } from "./tenants.ts";
@@ -69,6 +70,8 @@ export class Cell extends DurableObject implements CellRpc {
         queueLimit: this.#settings.QUEUE_LIMIT,
         heartbeatIntervalMs: this.#settings.HEARTBEAT_INTERVAL,
         policy: this.#settings.LOAD_BALANCING_STRATEGY,
+        policyOf: rememberPolicies(this.#settings),
+        tierOf: tiersOf(this.#settings),
         leaseDeadlineMs: this.#settings.REQUEST_LIMIT,
         hostsMayCome: this.#settings.SCALER_URL !== "",
         warmUpMs: WARM_UP_INTERVALS * this.#settings.HEARTBEAT_INTERVAL,

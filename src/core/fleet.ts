@@ -23,6 +23,8 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
   return {
     settings: {
       ...settings,
+      policyOf: settings.policyOf ?? (() => undefined),
+      tierOf: settings.tierOf ?? (() => 0),
       leaseDeadlineMs: settings.leaseDeadlineMs ?? LEASE_DEADLINE_MS,
       warmUpMs: settings.warmUpMs ?? WARM_UP_MS,
       hostsMayCome: settings.hostsMayCome ?? false,

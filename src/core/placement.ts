@@ -53,6 +53,7 @@ function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, cont
   const choice = policy.choose(candidates, {
     random: context.random,
     previous: fleet.lastChosen.get(request.model ?? ""),
+    session: sessionOf(request),
     waitedMs: context.now - queuedAt,
   });
   const { index, scores } = choice;
@@ -61,6 +62,12 @@ function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, cont
   if (index >= free.length) return { type: "wait", held: { host, score: scores[index]?.score ?? 0 } };
   const filtered = filteredOut(scene, ahead);
   return { type: "host", host, need, decision: explain({ policy, host, candidates, choice, filtered, request }) };
+}
+
+/** The beginning of the prompt under the tenant's own key: the first messages of a conversation stay what they are. */
+function sessionOf({ principal, prefix }: LeaseRequest): string | undefined {
+  const start = prefix[Math.min(prefix.length, SESSION_HASHES) - 1];
+  return start === undefined ? undefined : `${principal.tenant} ${start}`;
 }
 
 /** Lists who was no candidate, and why. */
@@ -85,6 +92,9 @@ export function keepsWaiting(fleet: Fleet, waiting: Waiting, hosts: Iterable<Hos
   return true;
 }
 
+/** Deeper than the beginning that all conversations of an application may share, where the prompt is that long. */
+const SESSION_HASHES = 2;
+
 /** So long what waiting costs is taken as it was forecast. */
 const HELD_KNOWN_MS = 1_000;
 
@@ -107,6 +117,7 @@ function describe(fleet: Fleet, host: Host, request: LeaseRequest, need: Need | 
     freeSlots: roomFor(host, request),
     active: host.slotsUsed,
     loaded: model !== undefined && host.loaded.has(model),
+    tier: fleet.settings.tierOf(host.registration.id),
     forecast: need === undefined ? undefined : forecast(fleet, host, need),
   };
 }

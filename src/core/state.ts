@@ -15,6 +15,10 @@ export interface FleetSettings {
   readonly queueLimit: number;
   readonly heartbeatIntervalMs: number;
   readonly policy: PolicyName;
+  /** The policy of single models that have one of their own; none. */
+  readonly policyOf?: ((model: string) => PolicyName | undefined) | undefined;
+  /** What the operator prefers, by host id: lower first; 0. */
+  readonly tierOf?: ((hostId: string) => number) | undefined;
   /** How long a lease may last when nothing else ends it; 30 min. */
   readonly leaseDeadlineMs?: number | undefined;
   /** How long after a start requests wait for hosts not yet heard, instead of failing; 6 s. */

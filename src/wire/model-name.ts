@@ -78,8 +78,8 @@ function globParts(path: readonly string[]): Omit<Parts, "tag"> | undefined {
   return { host: DEFAULT_HOST, namespace: first, model: second };
 }
 
-/** Greedy and without backtracking: the work is bounded by the name's length times the pattern's, both short. */
-function matchesWildcard(part: string, pattern: string): boolean {
+/** Tells whether a name fits a pattern in which * stands for any characters. Greedy and without backtracking: the work is bounded by the name's length times the pattern's, both short. */
+export function matchesWildcard(part: string, pattern: string): boolean {
   const text = part.toLowerCase();
   const pieces = pattern.split("*");
   const first = pieces.shift() ?? "";

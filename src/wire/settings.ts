@@ -2,12 +2,17 @@
 import * as z from "zod";
 import { cellsSetting } from "./cells.ts";
 import { durationSetting } from "./duration.ts";
+import { pairsSetting } from "./pairs.ts";
 import { modelRulesSetting } from "./model-rules.ts";
 import { sizeSetting } from "./size.ts";
 
 const whole = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "expected a whole number").transform(Number).pipe(z.int().min(min).max(max));
 const positive = durationSetting.refine((durationMs) => durationMs > 0, "expected more than nothing");
+const tier = z
+  .string()
+  .regex(/^\d{1,3}$/)
+  .transform(Number);
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const list = z.string().transform((text) =>
   text
@@ -26,6 +31,8 @@ export const POLICY_NAMES = [
   "random",
   "least_connections",
   "power_of_two",
+  "priority",
+  "sticky",
 ] as const;
 export type PolicyName = (typeof POLICY_NAMES)[number];
 
@@ -34,6 +41,12 @@ export const settingsSchema = z.object({
   MIN_INSTANCES: whole(0, 10_000).prefault("0").describe("Autoscaling never goes below."),
   TIMEOUT: durationSetting.prefault("500ms").describe("Most time a host may take to accept a request."),
   LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("predicted_latency").describe("How a host is chosen."),
+  MODEL_POLICY: pairsSetting(z.enum(POLICY_NAMES))
+    .prefault("")
+    .describe("How a host is chosen for single models: GLOB=STRATEGY, comma-separated, the first that fits."),
+  HOST_TIERS: pairsSetting(tier)
+    .prefault("")
+    .describe("Tiers of hosts for the strategy priority: GLOB=TIER, lower first; hosts that fit none are of tier 0."),
   QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
   QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
   HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),

@@ -11,6 +11,8 @@ export interface Candidate {
   readonly active: number;
   /** Whether the model is in its memory already. */
   readonly loaded: boolean;
+  /** What the operator prefers: lower first; 0 unless told. */
+  readonly tier?: number | undefined;
   /** What the request would cost there; for policies that look ahead, unless the wait alone costs more than a free host. */
   readonly forecast?: Forecast | undefined;
 }
@@ -20,6 +22,8 @@ export interface PolicyContext {
   readonly random: () => number;
   /** The host that got the last lease for the same model. */
   readonly previous?: string | undefined;
+  /** What the requests of a conversation have in common; undefined where nothing is known of it. */
+  readonly session?: string | undefined;
   /** How long the request has waited, ms. */
   readonly waitedMs?: number | undefined;
 }
