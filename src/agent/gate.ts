@@ -1,6 +1,5 @@
 // The gate: nothing passes that the edge did not sign for this host, run, lease, path and body. To all else one empty 401.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { sha256Base64Url } from "../auth/digest.ts";
 import type { deriveLegKey } from "../auth/leg-token.ts";
 import { verifyLegToken } from "../auth/leg-token.ts";
 import type { VerifiedLeg } from "../auth/leg-token.ts";
@@ -39,6 +38,7 @@ const RELAYED: ReadonlyMap<string, RelayedPath> = new Map([
   ["/v1/embeddings", EMBEDS],
   ["/v1/responses", GENERATES],
   ["/v1/messages", GENERATES],
+  ["/v1/audio/transcriptions", GENERATES],
 ]);
 const CANCEL_PATH = "/hive/v1/cancel";
 const CHALLENGE_PATH = "/hive/v1/challenge";
@@ -233,5 +233,5 @@ function wishOf({ path, model, runner }: VerifiedLeg): LoadWish | undefined {
 /** The body, if it is whole and the one that the token was signed for. */
 async function provenBody(request: IncomingMessage, leg: VerifiedLeg): Promise<Buffer | undefined> {
   const body = await readBody(request);
-  return body !== undefined && (await sha256Base64Url(body)) === leg.bodySha256 ? body : undefined;
+  return body?.sha256 === leg.bodySha256 ? body?.bytes : undefined;
 }

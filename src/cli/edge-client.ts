@@ -43,7 +43,8 @@ export async function readFleet(target: EdgeTarget): Promise<FleetView> {
   return (await callEdge(target, "GET", "/fleet")) as FleetView;
 }
 
-async function adminToken(stateDir: string): Promise<string> {
+/** HIVE_TOKEN, or a short admin token made from the keys of the folder. */
+export async function adminToken(stateDir: string): Promise<string> {
   const given = process.env["HIVE_TOKEN"];
   if (given !== undefined && given !== "") return given;
   const stored = await readKeys(stateDir);

@@ -1,5 +1,10 @@
 // The fleet as a table for people.
-import type { HostView } from "../wire/fleet-view.ts";
+import type { FleetView, HostView } from "../wire/fleet-view.ts";
+
+/** Hosts, and a line about the whole. */
+export function fleetText({ hosts, policy, activeLeases, queued }: FleetView): string {
+  return `${hostTable(hosts)}\npolicy ${policy}, ${String(activeLeases)} running, ${String(queued)} waiting`;
+}
 
 /** A second agent with a host's identity is shown as long as this after it was last heard. */
 const RIVAL_SHOWN_MS = 300_000;

@@ -1,27 +1,33 @@
-// `hive fleet view`: hosts, slots and queue at a glance.
+// `hive fleet`: hosts, slots and queue at a glance, once or again and again.
 import type { Command } from "commander";
 import type { EdgeTarget } from "./edge-client.ts";
 import { readFleet } from "./edge-client.ts";
-import { hostTable } from "./fleet-table.ts";
-import { STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { fleetText } from "./fleet-table.ts";
+import type { WatchOptions } from "./fleet-watch.ts";
+import { watchFleet } from "./fleet-watch.ts";
+import { readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { print } from "./terminal.ts";
 
+const WATCH_INTERVAL_MS = 2_000;
+
 export function addFleet(program: Command): void {
-  program
-    .command("fleet")
-    .description("the whole fleet")
+  const fleet = program.command("fleet").description("the whole fleet");
+  fleet
     .command("view")
     .description("hosts, models, slots, queue")
     .option("--json", "as JSON")
     .option(...URL_FLAG)
     .option(...STATE_FLAG)
     .action(async (options: EdgeTarget & { readonly json?: boolean }) => {
-      const fleet = await readFleet(options);
-      if (options.json === true) {
-        print(JSON.stringify(fleet, undefined, 2));
-        return;
-      }
-      print(hostTable(fleet.hosts));
-      print(`policy ${fleet.policy}, ${String(fleet.activeLeases)} running, ${String(fleet.queued)} waiting`);
+      const view = await readFleet(options);
+      print(options.json === true ? JSON.stringify(view, undefined, 2) : fleetText(view));
     });
+  fleet
+    .command("watch")
+    .description("the same, drawn anew until Ctrl-C")
+    .option("--interval <duration>", "time between two looks (default: 2s)", readLifetime, WATCH_INTERVAL_MS)
+    .option("--json", "as JSON, a line for each look")
+    .option(...URL_FLAG)
+    .option(...STATE_FLAG)
+    .action(async (options: WatchOptions) => watchFleet(options));
 }

@@ -1,6 +1,7 @@
 // The command line: one file per noun, one line per failure.
 import { Command, CommanderError } from "commander";
 import { addAgent } from "./agent.ts";
+import { addDoctor } from "./doctor.ts";
 import { addFleet } from "./fleet.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
@@ -12,6 +13,22 @@ import { CliError, say } from "./terminal.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
 import { addUsage } from "./usage.ts";
+
+/** In the order in which help lists them. */
+const COMMANDS = [
+  addUp,
+  addInit,
+  addServe,
+  addToken,
+  addHost,
+  addAgent,
+  addFleet,
+  addDoctor,
+  addUsage,
+  addProxy,
+  addSimulate,
+  addScaler,
+];
 
 /** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrongly called. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -32,20 +49,7 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [
-    addUp,
-    addInit,
-    addServe,
-    addScaler,
-    addToken,
-    addHost,
-    addFleet,
-    addAgent,
-    addProxy,
-    addUsage,
-    addSimulate,
-  ])
-    add(program);
+  for (const add of COMMANDS) add(program);
   return program;
 }
 

@@ -1,5 +1,5 @@
 // Which Ollama servers `hive up` puts behind the edge: the named ones, the ones found, or simulated ones.
-import { demoModel } from "../sim/ollama/model.ts";
+import { demoEmbedder, demoModel } from "../sim/ollama/model.ts";
 import { startSimulatedOllama } from "../sim/ollama/server.ts";
 import { readOllamaUrl } from "./flags.ts";
 import { CliError, say } from "./terminal.ts";
@@ -47,7 +47,7 @@ async function findBackends(candidates: readonly string[]): Promise<readonly Bac
     return found.map(realBackend);
   }
   say(
-    `hive: no Ollama at ${silent.join(", ")}; starting ${String(SIMULATED_COUNT)} SIMULATED hosts (model hive-demo, canned text)`,
+    `hive: no Ollama at ${silent.join(", ")}; starting ${String(SIMULATED_COUNT)} SIMULATED hosts (models hive-demo, canned text, and hive-demo-embed)`,
   );
   return simulate(SIMULATED_COUNT);
 }
@@ -86,7 +86,11 @@ function realBackend(url: string): Backend {
 async function simulate(count: number): Promise<readonly Backend[]> {
   const backends: Backend[] = [];
   for (let number = 1; number <= count; number += 1) {
-    const simulated = await startSimulatedOllama({ models: [demoModel], slots: SIMULATED_SLOTS, keepRequests: 0 });
+    const simulated = await startSimulatedOllama({
+      models: [demoModel, demoEmbedder],
+      slots: SIMULATED_SLOTS,
+      keepRequests: 0,
+    });
     const { url, close } = simulated;
     backends.push({ key: `simulated-${String(number)}`, url, slots: SIMULATED_SLOTS, close });
   }

@@ -26,7 +26,7 @@ export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClient
 
 // Open to all.
 app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/plain; charset=utf-8" }));
-app.get("/hive/healthz", (c) => c.json({ status: "ok" }));
+app.get("/hive/healthz", (c) => c.json({ status: "ok", timeMs: Date.now() }));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
 app.use(prepareRequest, secureHeaders, cors, guard, audit);

@@ -13,6 +13,8 @@ export interface Endpoint {
   readonly unknownModel: (name: string, display: string) => string;
   /** Name of the Go struct in Ollama's type errors. */
   readonly goStruct: string;
+  /** The body is a multipart form, and the answer a small one even where its media type is a stream's. */
+  readonly isForm?: true;
 }
 
 const quoted = (name: string) => `model '${name}' not found`;
@@ -76,6 +78,12 @@ const ROWS: readonly Endpoint[] = [
     withoutModel: required,
     unknownModel: quoted,
     goStruct: "anthropic.MessagesRequest",
+  }),
+  row("/v1/audio/transcriptions", "openai", "chat", {
+    withoutModel: required,
+    unknownModel: quoted,
+    goStruct: "openai.TranscriptionRequest",
+    isForm: true,
   }),
 ];
 

@@ -31,6 +31,8 @@ export interface LeasedRequest {
   readonly style: ApiStyle;
   /** Fires when the client is known to have left. */
   readonly gone?: AbortSignal | undefined;
+  /** Read the answer to its end before any of it is given on, whatever its media type: it is small, and can then be retried. */
+  readonly whole?: true | undefined;
   /** Words a refusal of the cell in the API's own shape. */
   readonly refuse: (refusal: Refusal) => Response;
 }
@@ -152,7 +154,7 @@ async function askHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest, 
   }
   if (error !== undefined) return failedLoad(answerHeaders(c, grant, leg.value), request.style, leg.value.head);
   const contentType = contentTypeOf(leg.value);
-  if (status === 200 && isStream(contentType)) {
+  if (status === 200 && isStream(contentType) && request.whole !== true) {
     const { path } = request.forwarded;
     const begun = path === RESPONSES_PATH ? await readFirstEvent(leg.value) : leg.value;
     if (begun === undefined)

@@ -65,6 +65,7 @@ const clients: readonly Route[] = [
   inference("/v1/embeddings"),
   inference("/v1/responses"),
   inference("/v1/messages"),
+  inference("/v1/audio/transcriptions"),
 ];
 
 /** Every route of the edge. */

@@ -4,7 +4,6 @@ import { ERRORS } from "../../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
 import { readRunnerOptions } from "../../wire/runner-options.ts";
-import { formatSize } from "../../wire/size.ts";
 import { capOutput } from "../cap-output.ts";
 import { readDeadline } from "../deadline.ts";
 import { beginInTime } from "../early-commit.ts";
@@ -15,10 +14,11 @@ import type { HonoEnv } from "../env.ts";
 import { pinOf, whyNotPinned } from "../host-pin.ts";
 import { forwarded } from "../forwarded.ts";
 import { inspect } from "../inspect.ts";
+import { inspectForm } from "../inspect-form.ts";
 import type { Inspected } from "../inspect.ts";
 import { hashPrompt, tenantKey } from "../prompt.ts";
 import type { PromptPrefix } from "../prompt.ts";
-import { readBody } from "../read-body.ts";
+import { readPlainBody } from "../plain-body.ts";
 import { refuse } from "../refuse.ts";
 import type { RefusalText } from "../refuse.ts";
 import { serveNameless } from "../nameless.ts";
@@ -38,20 +38,18 @@ const BUSY = "server busy, please try again.  maximum pending requests exceeded"
 export function inference(endpoint: Endpoint) {
   return async function serveInference(c: Context<HonoEnv>): Promise<Response> {
     const arrivedAt = Date.now();
-    const body = await readBody(c.req.raw, c.var.prepared.settings.MAX_BODY);
-    if (!body.ok)
-      return refuse(endpoint.style, {
-        code: "too_large",
-        message: `request body larger than ${formatSize(c.var.prepared.settings.MAX_BODY)}`,
-      });
-    const inspected = inspect(endpoint, body.value);
-    if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body.value);
+    const body = await readPlainBody(c, endpoint);
+    if (body instanceof Response) return body;
+    const inspected = endpoint.isForm
+      ? inspectForm(endpoint, c.req.header("content-type") ?? "", body)
+      : inspect(endpoint, body);
+    if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body);
     const barred = whyBarred(c, inspected.value);
     if (barred !== undefined) return refuse(endpoint.style, barred);
     const { REQUEST_LIMIT } = c.var.prepared.settings;
     const deadline = readDeadline(c.req.header("hive-deadline-ms"), REQUEST_LIMIT, arrivedAt);
     if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
-    const { request, slow } = await leased(c, endpoint, { ...inspected.value, deadlineAt: deadline.value }, body.value);
+    const { request, slow } = await leased(c, endpoint, { ...inspected.value, deadlineAt: deadline.value }, body);
     return await beginInTime(c, slow, withLease(c, request));
   };
 }
@@ -79,6 +77,7 @@ async function leased(
   const request: LeasedRequest = {
     style,
     gone: AbortSignal.any([left.signal, c.req.raw.signal]),
+    whole: endpoint.isForm,
     lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
       ...(await forwarded(c, endpoint.path, sent, inspected.model.canonical)),

@@ -65,7 +65,8 @@ export const demoModel: SimulatedModel = simulatedModel({
   family: "simulated",
   parameterSize: "0B",
   quantization: "none",
-  capabilities: ["completion", "tools", "embedding"],
+  // Not embedding: `ollama run` prints a vector for a model that has it, whatever else it can do.
+  capabilities: ["completion", "tools"],
   contextLength: 32_768,
   loadMs: 800,
   prefillTokensPerSecond: 2_000,
@@ -73,4 +74,15 @@ export const demoModel: SimulatedModel = simulatedModel({
   opening:
     "This is simulated text from hive-demo: no language model ran. Start Ollama and run Hive again to get real answers. " +
     "Until then, here are some words to look at:",
+});
+
+/** Its companion, so that embeddings can be tried too. */
+export const demoEmbedder: SimulatedModel = simulatedModel({
+  name: "hive-demo-embed",
+  sizeBytes: 20_971_520,
+  family: "simulated",
+  parameterSize: "0B",
+  quantization: "none",
+  capabilities: ["embedding"],
+  contextLength: 2_048,
 });

@@ -59,7 +59,9 @@ async function readForm(exchange: Exchange): Promise<{
     form = await new Response(new Uint8Array(exchange.body), { headers: { "content-type": type } }).formData();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new BadForm("failed to parse multipart form: multipart: NextPart: EOF");
+    // Go finds the end missing either where a part should begin or inside one.
+    const reason = exchange.body.includes("\r\n\r\n") ? "unexpected EOF" : "multipart: NextPart: EOF";
+    throw new BadForm(`failed to parse multipart form: ${reason}`);
   }
   const model = textOf(form.get("model"));
   if (model === "") throw new BadForm("model is required");
