@@ -11,6 +11,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/conformance/**", "test/cell/**", "test/edge/**", "test/bench/**"],
+          // Some start real processes, which on a busy machine take seconds.
+          testTimeout: 30_000,
         },
       },
       {
