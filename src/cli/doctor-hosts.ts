@@ -22,10 +22,10 @@ export async function examineHosts(fleet: FleetView, probe: Probe): Promise<Find
 
 async function examineHost(host: HostView, probe: Probe): Promise<Finding[]> {
   const check = `host ${host.id}`;
-  const broken = silence(host, check) ?? withoutOllama(host, check);
+  const broken = silence(host, check) ?? withoutOllama(host, check) ?? strayHostname(host, check);
   if (broken !== undefined) return [broken];
   const [model] = host.models;
-  const notes = [...oldOllama(host, check), ...drained(host, check)];
+  const notes = [...oldOllama(host, check), ...twin(host, check), ...drained(host, check)];
   if (model === undefined)
     return [...notes, warn(check, "its Ollama has no model", "beside it: `ollama pull llama3.2`")];
   // A drained host takes no request, and need not.
@@ -62,6 +62,24 @@ function withoutOllama({ backend }: HostView, check: string): Finding | undefine
     "its agent is heard, but the Ollama beside it does not answer",
     "start Ollama there, or give the agent its address with --ollama",
   );
+}
+
+function strayHostname({ unproven, url }: HostView, check: string): Finding | undefined {
+  if (!unproven) return undefined;
+  const fix = `the tunnel of ${url} must lead to this agent's --listen port, and to no other agent; it is asked again with every heartbeat`;
+  return fail(check, `${url} has not been shown to lead to its agent, so that it gets no request`, fix);
+}
+
+function twin({ id, rivalHeardAgoMs }: HostView, check: string): Finding[] {
+  if (rivalHeardAgoMs === undefined) return [];
+  const says = `another agent with its identity was heard ${String(Math.round(rivalHeardAgoMs / 1000))} s ago`;
+  return [
+    warn(
+      check,
+      says,
+      `stop one of them; a cloned machine needs an invite of its own, and ${id} a new one if it was stolen`,
+    ),
+  ];
 }
 
 function oldOllama({ ollamaVersion }: HostView, check: string): Finding[] {

@@ -24,6 +24,7 @@ function host(changed: Partial<HostView> = {}): HostView {
     loading: [],
     reportedLeases: 0,
     forcedCancels: 0,
+    unproven: false,
     ...changed,
   };
 }
@@ -45,6 +46,8 @@ it.each<[string, Partial<HostView>, "warn" | "fail", RegExp]>([
   ["is dead", { status: "dead", lastHeartbeatAgoMs: 60_000 }, "fail", /agent running/],
   ["is under suspicion", { status: "suspect" }, "warn", /comes back/],
   ["has no Ollama", { backend: "down" }, "fail", /start Ollama/],
+  ["has a hostname that leads elsewhere", { unproven: true }, "fail", /tunnel of https:\/\/gpu1\.example\.com/],
+  ["has a twin", { rivalHeardAgoMs: 3_000 }, "warn", /stop one of them/],
   ["has no model", { models: [] }, "warn", /ollama pull/],
   ["is drained", { drained: true }, "warn", /host resume gpu1/],
   ["runs an old Ollama", { ollamaVersion: "0.17.0" }, "warn", /0\.17\.1/],
