@@ -34,6 +34,8 @@ export interface FleetHost {
 interface Bound {
   readonly pool?: string;
   readonly region?: string;
+  /** Puts something between edge and agent, whose port it is told; answers the address that the edge is to call. */
+  readonly through?: (agentPort: number) => Promise<string>;
 }
 
 export interface TestFleet {
@@ -157,8 +159,9 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     },
     joinHost: async (id, ollamaUrl, slots = 2, part = {}) => {
       const agentPort = await freePort();
-      const hostUrl = `http://127.0.0.1:${agentPort}`;
-      const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any", ...part };
+      const { through, ...bound } = part;
+      const hostUrl = (await through?.(agentPort)) ?? `http://127.0.0.1:${agentPort}`;
+      const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any", ...bound };
       const join = await issueJoinToken(keys, invitation, { issuer: "hive", now: Date.now() });
       const agent = await startHive(
         [
