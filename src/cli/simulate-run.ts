@@ -41,7 +41,7 @@ interface Setting {
   readonly about: string;
   readonly workload: Workload;
   readonly fleet: readonly HostSpec[];
-  readonly numCtx: number;
+
   /** The workload at a multiple of its load; undefined where there is not so much of it. */
   readonly atLoad: (multiple: number) => Workload | undefined;
 }
@@ -85,26 +85,26 @@ function readSetting({ scenario, trace, ...options }: SimulateOptions): Setting 
 function scenarioSetting(name: string, seed: number): Setting {
   if (!isKey(SCENARIOS, name))
     throw new CliError(`no scenario ${name}; there are ${Object.keys(SCENARIOS).join(", ")}`, 2);
-  const { title, fleet, numCtx, workload }: (typeof SCENARIOS)[ScenarioName] = SCENARIOS[name];
+  const { title, fleet, workload }: (typeof SCENARIOS)[ScenarioName] = SCENARIOS[name];
   const about = `scenario ${name}, generated workload: ${title}`;
   const all = workload(openTraces(""), seed);
   const atLoad = (multiple: number): Workload | undefined => {
     return multiple > 1 ? undefined : thinSessions(all, multiple, seed + SWEEP_SEEDS);
   };
-  return { about, fleet, numCtx, workload: all, atLoad };
+  return { about, fleet, workload: all, atLoad };
 }
 
 function traceSetting(file: string, options: Omit<SimulateOptions, "trace" | "scenario">): Setting {
   const { fleet: fleetName, parallel, context, keep, seed } = options;
   if (!isKey(FLEETS, fleetName))
     throw new CliError(`no fleet ${fleetName}; there are ${Object.keys(FLEETS).join(", ")}`, 2);
-  const fleet = buildFleet(fleetName satisfies FleetName, parallel, [MODEL_KINDS[MODEL]]);
+  const fleet = buildFleet(fleetName satisfies FleetName, parallel, [MODEL_KINDS[MODEL]], context);
   const all = upTo(readTrace(file), context);
   const atLoad = (multiple: number): Workload | undefined => {
     return multiple * keep > 1 ? undefined : thinSessions(all, multiple * keep, seed);
   };
   const about = `${basename(file)}, ${(100 * keep).toFixed(0)} % of its sessions, ${MODEL}, ${parallel} slots a host, fleet ${fleetName}`;
-  return { about, workload: thinSessions(all, keep, seed), fleet, numCtx: context, atLoad };
+  return { about, workload: thinSessions(all, keep, seed), fleet, atLoad };
 }
 
 function readTrace(file: string): Workload {

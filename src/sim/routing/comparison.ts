@@ -10,7 +10,6 @@ import type { Workload } from "./traces.ts";
 export interface ComparisonSpec {
   readonly workload: Workload;
   readonly fleet: readonly HostSpec[];
-  readonly numCtx: number;
   /** Names of routers. */
   readonly policies: readonly string[];
   readonly seed: number;

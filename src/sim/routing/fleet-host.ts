@@ -4,7 +4,6 @@ import type { FinishedLease } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
 import { SimulatedHost } from "./host-model.ts";
 import type { Call, Client, HostRequest, HostSpec, Served } from "./host-spec.ts";
-import type { Rules } from "./router.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** In a simulation models have their names as keys and digests, and nobody signs anything. */
@@ -71,10 +70,10 @@ export class FleetHost {
     };
   }
 
-  /** Loads a model for nobody in particular (an empty prompt). */
-  load(model: string, { numCtx, keepAliveMs }: Pick<Rules, "numCtx" | "keepAliveMs">): void {
+  /** Loads a model for nobody in particular (an empty prompt), with the host's own context. */
+  load(model: string, keepAliveMs?: number): void {
     const prompt = { tokens: 1, blocks: [], blockTokens: 1 };
-    this.host.submit({ model, prompt, outputTokens: 1, numCtx, keepAliveMs }, {});
+    this.host.submit({ model, prompt, outputTokens: 1, keepAliveMs }, {});
   }
 
   /** Dies: what it runs fails, and nothing is heard of it. */

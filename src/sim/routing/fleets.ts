@@ -13,9 +13,14 @@ export const FLEETS = {
 } as const satisfies Record<string, readonly HostKindName[]>;
 export type FleetName = keyof typeof FLEETS;
 
-/** Builds the hosts of a fleet, all with the same models and OLLAMA_NUM_PARALLEL. */
-export function buildFleet(name: FleetName, parallel: number, models: readonly ModelKind[]): HostSpec[] {
+/** Builds the hosts of a fleet, all with the same models, OLLAMA_NUM_PARALLEL and OLLAMA_CONTEXT_LENGTH. */
+export function buildFleet(
+  name: FleetName,
+  parallel: number,
+  models: readonly ModelKind[],
+  contextLength?: number,
+): HostSpec[] {
   return FLEETS[name].map((kind, index) => {
-    return { id: `${kind.toLowerCase()}-${index}`, kind: HOST_KINDS[kind], parallel, models };
+    return { id: `${kind.toLowerCase()}-${index}`, kind: HOST_KINDS[kind], parallel, models, contextLength };
   });
 }

@@ -12,7 +12,7 @@ import { thinSessions } from "./traces.ts";
 import type { Workload } from "./traces.ts";
 
 const SLOTS = 4;
-const NUM_CTX = 8_192;
+const CONTEXT = 8_192;
 const FLEETS_BY_SIZE = { 1: "single", 2: "pair", 4: "four" } as const satisfies Record<number, FleetName>;
 type Size = keyof typeof FLEETS_BY_SIZE;
 /** Halvings of the interval in which the load is looked for. */
@@ -71,8 +71,8 @@ export function headlineAt(
 }
 
 function runOn(fleet: FleetName, workload: Workload, router: MakeRouter, seed: number): Result {
-  const hosts = buildFleet(fleet, SLOTS, [MODEL_KINDS["llama3:8b"]]);
-  return observe({ workload, fleet: hosts, numCtx: NUM_CTX, router, seed });
+  const hosts = buildFleet(fleet, SLOTS, [MODEL_KINDS["llama3:8b"]], CONTEXT);
+  return observe({ workload, fleet: hosts, router, seed });
 }
 
 function completionOf({ metrics }: Result): number {

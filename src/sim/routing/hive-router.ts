@@ -1,6 +1,9 @@
 // Our router: the fleet that also decides in production, with what it is told and asked in a simulation.
 import { createFleet, nextWakeAt, step } from "../../core/fleet.ts";
 import type { Effect, Fleet, FleetEvent } from "../../core/fleet.ts";
+import { createScaler, evaluate, watch } from "../../core/scale/scaler.ts";
+import type { ScaleSettings, Scaler } from "../../core/scale/scaler.ts";
+import type { Order } from "../../wire/heartbeat.ts";
 import type { LeaseRequest, Outcome } from "../../wire/lease.ts";
 import type { PolicyName } from "../../wire/settings.ts";
 import type { FleetHost } from "./fleet-host.ts";
@@ -15,6 +18,24 @@ const BYTES_PER_TOKEN = 4;
 /** The edge hashes a prompt in blocks of 1 KiB. */
 const HASHED_TOKENS = 256;
 
+/** The defaults of the configuration: copies of models follow demand, hosts are nobody's to start. */
+const SCALE: Omit<ScaleSettings, "maxHosts"> = {
+  minHosts: 0,
+  targetWaitMs: 2_000,
+  windowMs: 120_000,
+  coolDownMs: 300_000,
+  orderMs: 300_000,
+  steersHosts: false,
+  ruleOf: () => ({
+    pinned: false,
+    minCopies: 0,
+    maxCopies: 10_000,
+    pull: false,
+    mayRunOn: () => true,
+    mayComeFrom: () => true,
+  }),
+};
+
 /** Makes our fleet under one of its policies. */
 export function hive(policy: PolicyName): MakeRouter {
   return (world) => new HiveRouter(world, policy);
@@ -26,6 +47,9 @@ class HiveRouter implements Router {
   readonly #fleet: Fleet;
   readonly #open = new Map<string, Routed>();
   readonly #leases = new Map<string, string>();
+  readonly #scaler: Scaler;
+  readonly #scaleEveryMs: number;
+  readonly #orders = new Map<string, readonly Order[]>();
   #granted = 0;
   #wake: Timer | undefined;
 
@@ -34,6 +58,8 @@ class HiveRouter implements Router {
     this.#random = forkRandom(world.seed, "policy");
     const { queueTimeoutMs, queueLimit, heartbeatIntervalMs } = world.rules;
     const limits = { maxInstances: world.hosts.size, queueTimeoutMs, queueLimit };
+    this.#scaleEveryMs = Math.min(5_000, heartbeatIntervalMs);
+    this.#scaler = createScaler({ ...SCALE, maxHosts: world.hosts.size }, world.time.now);
     this.#fleet = createFleet({ ...limits, heartbeatIntervalMs, policy }, world.time.now);
   }
 
@@ -74,7 +100,12 @@ class HiveRouter implements Router {
     const { time, rules } = this.#world;
     if (!host.up || host.lives !== life) return;
     const beat = host.beat();
-    const deliver = (): void => this.#step({ type: "heartbeat", hostId: host.id, beat });
+    const deliver = (): void => {
+      this.#step({ type: "heartbeat", hostId: host.id, beat });
+      const orders = this.#orders.get(host.id) ?? [];
+      this.#orders.delete(host.id);
+      for (const order of orders) this.#order(host.id, order);
+    };
     if (delayMs === 0) deliver();
     else time.after(delayMs, deliver);
     time.after(rules.heartbeatIntervalMs, () => this.#heartbeat(host, life, rules.heartbeatDelayMs));
@@ -103,9 +134,20 @@ class HiveRouter implements Router {
     const { time } = this.#world;
     const effects = step(this.#fleet, event, { now: time.now, random: this.#random });
     for (const effect of effects) this.#carryOut(effect);
+    this.#scale(event, effects);
     this.#wake?.cancel();
     const wakeAt = nextWakeAt(this.#fleet);
     if (wakeAt !== undefined) this.#wake = time.at(wakeAt, () => this.#step({ type: "tick" }));
+  }
+
+  /** As the cell has it: learn from every event, evaluate at times, hand orders over with the next heartbeat. */
+  #scale(event: FleetEvent, effects: readonly Effect[]): void {
+    const { now } = this.#world.time;
+    watch(this.#scaler, this.#fleet, event, effects);
+    if (now < this.#scaler.evaluatedAt + this.#scaleEveryMs) return;
+    for (const { hostId, order } of evaluate(this.#scaler, this.#fleet, now).orders) {
+      this.#orders.set(hostId, [...(this.#orders.get(hostId) ?? []), order]);
+    }
   }
 
   #carryOut(effect: Effect): void {
@@ -133,13 +175,18 @@ class HiveRouter implements Router {
     this.#world.send(request, hostId, leaseId);
   }
 
-  #order(hostId: string, order: { readonly type: string; readonly model?: string }): void {
+  #order(hostId: string, order: Order): void {
     const host = this.#world.hosts.get(hostId);
-    if (order.type === "cancel" || host === undefined) return;
-    if (order.model === undefined) throw new Error(`simulated hosts do not take the order ${order.type}`);
-    if (order.type === "unload") host.host.unload(order.model);
-    else if (order.type === "load") host.load(order.model, this.#world.rules);
-    else throw new Error(`simulated hosts do not take the order ${order.type}`);
+    if (host?.up !== true) return;
+    switch (order.type) {
+      case "load":
+        return host.load(order.model, this.#world.rules.keepAliveMs);
+      case "unload":
+        return host.host.unload(order.model);
+      default:
+        // Requests that are to be cancelled have ended here; files are where they are.
+        return;
+    }
   }
 }
 

@@ -174,8 +174,13 @@ export class SimulatedHost {
     this.#idle(pending.model.name, loaded);
   }
 
+  /** The context of a model that nobody asks a length for. */
+  contextOf({ maxContext }: ModelKind): number {
+    return Math.min(this.spec.contextLength ?? defaultContext(this.spec.kind), maxContext);
+  }
+
   #contextFor({ request, model }: Pending): number {
-    return request.numCtx ?? Math.min(defaultContext(this.spec.kind), model.maxContext);
+    return request.numCtx ?? this.contextOf(model);
   }
 
   #needsReload({ runner }: Resident, pending: Pending): boolean {

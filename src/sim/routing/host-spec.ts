@@ -10,6 +10,8 @@ export interface HostSpec {
   readonly models: readonly ModelKind[];
   /** Most requests at once over all models, as the host's operator allows; all it has slots for unless given. */
   readonly slots?: number | undefined;
+  /** OLLAMA_CONTEXT_LENGTH; by the host's memory unless given. */
+  readonly contextLength?: number | undefined;
   /** OLLAMA_MAX_LOADED_MODELS; three per GPU unless given. */
   readonly maxLoaded?: number | undefined;
   /** OLLAMA_MAX_QUEUE; 512 unless given. */

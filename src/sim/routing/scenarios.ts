@@ -1,4 +1,4 @@
-// The scenarios of the benchmark (A-F, N = 1, the single host): a fleet, a context and a workload for each seed.
+// The scenarios of the benchmark (A-F, N = 1, the single host): a fleet and a workload for each seed.
 import { MODEL_KINDS } from "./calibration.ts";
 import type { ModelKindName } from "./calibration.ts";
 import { buildFleet } from "./fleets.ts";
@@ -15,7 +15,6 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly fleet: readonly HostSpec[];
-  readonly numCtx: number;
   workload(traces: Traces, seed: number): Workload;
 }
 
@@ -29,61 +28,60 @@ export const SCENARIOS = {
   A: {
     name: "A",
     title: "Mooncake conversation up to 32 k tokens, 30 % of sessions, 8B, N = 2, nine mixed hosts",
-    fleet: fleetOf("hetero9", 2, [EIGHT_B]),
-    numCtx: 32_768,
+    fleet: fleetOf("hetero9", 2, [EIGHT_B], 32_768),
     workload: (traces, seed) => thinSessions(upTo(traces.mooncake(), 32_768), 0.3, seed),
   },
   B: {
     name: "B",
     title: "as A on eight equal hosts",
-    fleet: fleetOf("homogeneous8", 2, [EIGHT_B]),
-    numCtx: 32_768,
+    fleet: fleetOf("homogeneous8", 2, [EIGHT_B], 32_768),
     workload: (traces, seed) => thinSessions(upTo(traces.mooncake(), 32_768), 0.3, seed),
   },
   C: {
     name: "C",
     title:
       "Azure conversation (8B) and generated code completion (14B, bursts of CV 13), 35 %, N = 4, nine mixed hosts",
-    fleet: fleetOf("hetero9", 4, [EIGHT_B, FOURTEEN_B]),
-    numCtx: 8_192,
+    fleet: fleetOf("hetero9", 4, [EIGHT_B, FOURTEEN_B], 8_192),
     workload: (traces, seed) => merge(thinSessions(traces.azure(), 0.35, seed), completions(seed, 0.35)),
   },
   D: {
     name: "D",
     title: "Azure conversation, 22 %, six models by Zipf from 3B to 32B, N = 2, nine mixed hosts",
-    fleet: fleetOf("hetero9", 2, SIX_MODELS),
-    numCtx: 8_192,
+    fleet: fleetOf("hetero9", 2, SIX_MODELS, 8_192),
     workload: (traces, seed) => spreadOverModels(thinSessions(traces.azure(), 0.22, seed), seed),
   },
   E: {
     name: "E",
     title: "generated agents and readers (12 and 5 shared blocks, long documents), 8B, N = 2, nine mixed hosts",
-    fleet: fleetOf("hetero9", 2, [EIGHT_B]),
-    numCtx: 32_768,
+    fleet: fleetOf("hetero9", 2, [EIGHT_B], 32_768),
     workload: (_, seed) => agents(seed),
   },
   F: {
     name: "F",
     title: "Azure conversation, 25 %, 8B, N = 2, six weak hosts, one of them a CPU",
-    fleet: fleetOf("weak6", 2, [EIGHT_B]),
-    numCtx: 8_192,
+    fleet: fleetOf("weak6", 2, [EIGHT_B], 8_192),
     workload: (traces, seed) => thinSessions(traces.azure(), 0.25, seed),
   },
   N1: {
     name: "N1",
     title: "as A with Ollama's default of one slot (N = 1)",
-    fleet: fleetOf("hetero9", 1, [EIGHT_B]),
-    numCtx: 32_768,
+    fleet: fleetOf("hetero9", 1, [EIGHT_B], 32_768),
     workload: (traces, seed) => thinSessions(upTo(traces.mooncake(), 32_768), 0.3, seed),
   },
 } as const satisfies Record<string, Scenario>;
 export type ScenarioName = keyof typeof SCENARIOS;
 
-function fleetOf(fleet: FleetName, parallel: number, models: readonly ModelKindName[]): HostSpec[] {
+function fleetOf(
+  fleet: FleetName,
+  parallel: number,
+  models: readonly ModelKindName[],
+  contextLength: number,
+): HostSpec[] {
   return buildFleet(
     fleet,
     parallel,
     models.map((name) => MODEL_KINDS[name]),
+    contextLength,
   );
 }
 

@@ -43,14 +43,14 @@ export function runSuite(spec: SuiteSpec, told: (result: ScenarioResult) => void
 }
 
 function runScenario(scenario: Scenario, { routers, seeds, traces }: SuiteSpec): ScenarioResult {
-  const { fleet, numCtx, name, title } = scenario;
+  const { fleet, name, title } = scenario;
   const runs = new Map<string, Metrics[]>(routers.map((router) => [router, []]));
   const bounds = seeds.map((seed) => {
     const workload = scenario.workload(traces, seed);
     for (const [router, measured] of runs) {
       const make = ROUTERS.get(router);
       if (make === undefined) throw new RangeError(`no router ${router}`);
-      measured.push(simulate({ workload, fleet, numCtx, router: make, seed }));
+      measured.push(simulate({ workload, fleet, router: make, seed }));
     }
     return noContention(workload, fleet);
   });

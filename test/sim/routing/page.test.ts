@@ -17,7 +17,6 @@ function workloadOf(requestsPerSecond: number) {
 const comparison = compare({
   workload: workloadOf(1),
   fleet: [0, 1].map((index) => ({ id: `host-${index}`, kind: HOST_KINDS.rtx3090, parallel: 2, models: [MODEL] })),
-  numCtx: 8_192,
   policies: POLICIES,
   seed: 1,
   sweep: [workloadOf(0.5), workloadOf(1)],

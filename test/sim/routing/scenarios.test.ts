@@ -15,7 +15,7 @@ describe.each(all)("scenario $name", (scenario) => {
     expect(workload.every(({ at }, index) => at >= (workload[index - 1]?.at ?? 0))).toBe(true);
     const names = new Set(scenario.fleet.flatMap(({ models }) => models.map(({ name }) => name)));
     expect(workload.filter(({ model }) => !names.has(model))).toEqual([]);
-    if (scenario.numCtx === 32_768)
+    if (scenario.fleet[0]?.contextLength === 32_768)
       expect(Math.max(...workload.map(({ prompt }) => prompt.tokens))).toBeLessThan(32_768);
   });
 

@@ -57,7 +57,7 @@ export class Oracle {
 
   /** The work of a request in the slot it would get. */
   taskOn(host: FleetHost, { item: { model, prompt, outputTokens } }: Routed): TaskLeft {
-    const { numCtx = 4_096 } = this.#world.rules;
+    const numCtx = this.#contextOn(host, model);
     const runner = host.host.runnerOf(model);
     const whole = prompt.tokens <= numCtx ? runner?.peek(prompt) : undefined;
     const size = {
@@ -91,6 +91,11 @@ export class Oracle {
     return { free, costMs: own + harm + beside + (runner === undefined ? this.#reloadMs(host, model) : 0) };
   }
 
+  #contextOn({ host }: FleetHost, name: string): number {
+    const model = host.spec.models.find((other) => other.name === name);
+    return this.#world.rules.numCtx ?? (model === undefined ? 0 : host.contextOf(model));
+  }
+
   #perMs(model: string): number {
     const known = this.#demand.get(model);
     return known === undefined ? 0 : known.perMs * Math.exp((known.at - this.#world.time.now) / DEMAND_MS);
@@ -98,7 +103,7 @@ export class Oracle {
 
   /** Requests that wait for a load are all to be read when it ends. */
   #coldOutlook(host: FleetHost, model: ModelKind, same: readonly Routed[]): Outlook {
-    const { numCtx = 4_096 } = this.#world.rules;
+    const numCtx = this.#contextOn(host, model.name);
     const { kind, parallel: most, hostCacheBytes = 0 } = host.host.spec;
     const parallel = model.serial === true ? 1 : most;
     const fits = runnerBytes(model, parallel, numCtx) <= kind.memoryBytes;
@@ -121,7 +126,7 @@ export class Oracle {
       if (ahead.name === model.name || ahead.name === beingLoaded || !pendingModels.includes(ahead.name)) continue;
       ms += read(ahead) + EVICTION_MS;
     }
-    const victim = simulated.victimFor(model, this.#world.rules.numCtx ?? 4_096);
+    const victim = simulated.victimFor(model, this.#contextOn(host, model.name));
     const runner = victim === undefined ? undefined : simulated.runnerOf(victim);
     if (runner === undefined) return ms;
     const drain = forecast(runner.outlook(), 1);
@@ -131,7 +136,7 @@ export class Oracle {
   /** A victim that is asked for is loaded again. */
   #reloadMs(host: FleetHost, model: ModelKind): number {
     const { host: simulated } = host;
-    const victim = simulated.victimFor(model, this.#world.rules.numCtx ?? 4_096);
+    const victim = simulated.victimFor(model, this.#contextOn(host, model.name));
     const gone = simulated.spec.models.find(({ name }) => name === victim);
     if (gone === undefined) return 0;
     const likely = 1 - Math.exp(-this.#perMs(gone.name) * RELOAD_HORIZON_MS);

@@ -9,7 +9,6 @@ const LEAST_DEMAND = 1 / 120_000;
 
 /** Orders at most one load per host: of the models with room the one with most demand for the speed it has so far. */
 export function spreadModels(world: World, demand: ReadonlyMap<string, number>): void {
-  const { numCtx = 4_096 } = world.rules;
   const up = [...world.hosts.values()].filter((host) => host.up);
   for (const host of up) {
     const { host: simulated } = host;
@@ -17,10 +16,12 @@ export function spreadModels(world: World, demand: ReadonlyMap<string, number>):
     const loaded = new Set(simulated.loadedModels.map(({ model }) => model));
     const wanted = simulated.spec.models
       .filter((model) => !loaded.has(model.name) && (demand.get(model.name) ?? 0) >= LEAST_DEMAND)
-      .filter((model) => simulated.victimFor(model, numCtx) === undefined)
-      .filter((model) => runnerBytes(model, simulated.spec.parallel, numCtx) <= simulated.freeBytes);
+      .filter((model) => simulated.victimFor(model, simulated.contextOf(model)) === undefined)
+      .filter(
+        (model) => runnerBytes(model, simulated.spec.parallel, simulated.contextOf(model)) <= simulated.freeBytes,
+      );
     const [best] = wanted.sort((a, b) => need(b, up, demand) - need(a, up, demand));
-    if (best !== undefined) host.load(best.name, world.rules);
+    if (best !== undefined) host.load(best.name, world.rules.keepAliveMs);
   }
 }
 

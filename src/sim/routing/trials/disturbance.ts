@@ -53,7 +53,7 @@ export function disturbances({ traces, seeds, router }: TrialSetting): Trial {
     const runs = seeds.map((seed): Metrics => {
       const workload = scenario.workload(traces, seed);
       const spec = change({ workload, fleet: scenario.fleet }, seed);
-      return observe({ ...spec, numCtx: scenario.numCtx, router, seed }).metrics;
+      return observe({ ...spec, router, seed }).metrics;
     });
     const done = mean(runs.map(({ completionMs }) => completionMs.mean));
     plain ??= done;

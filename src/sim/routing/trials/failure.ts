@@ -76,14 +76,14 @@ function gather(
   change: (at: number) => { readonly faults: readonly Fault[]; readonly without: boolean },
 ): Window {
   const window: Window = { ttftMs: [], refused: 0, broken: 0 };
-  const { fleet, numCtx, workload } = SCENARIOS.A;
+  const { fleet, workload } = SCENARIOS.A;
   for (const seed of seeds) {
     for (const at of INSTANTS) {
       const { faults, without } = change(at);
       const until = at + SETTLING_MS + WINDOW_MS;
       const items = workload(traces, seed).filter((item) => item.at < until);
       const hosts = without ? fleet.filter(({ id }) => id !== HOST) : fleet;
-      add(window, observe({ workload: items, fleet: hosts, numCtx, router, seed, faults }), at + SETTLING_MS);
+      add(window, observe({ workload: items, fleet: hosts, router, seed, faults }), at + SETTLING_MS);
     }
   }
   return window;

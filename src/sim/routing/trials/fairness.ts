@@ -106,9 +106,9 @@ function ttftOf({ router }: TrialSetting, workloads: readonly WorkItem[][], host
   return polite.map(({ ttftMs }) => ttftMs);
 }
 
-function base(hosts: number): { readonly fleet: readonly HostSpec[]; readonly numCtx: number } {
+function base(hosts: number): { readonly fleet: readonly HostSpec[] } {
   const fleet = Array.from({ length: hosts }, (_, index) => {
-    return { id: `host-${index}`, kind: HOST_KINDS.rtx3090, parallel: 2, models: [MODEL] };
+    return { id: `host-${index}`, kind: HOST_KINDS.rtx3090, parallel: 2, models: [MODEL], contextLength: 8_192 };
   });
-  return { fleet, numCtx: 8_192 };
+  return { fleet };
 }

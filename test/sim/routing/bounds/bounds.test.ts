@@ -12,12 +12,12 @@ const FIRST_MS = 600_000;
 
 function run(name: ScenarioName, router: string) {
   const scenario = SCENARIOS[name];
-  const { fleet, numCtx } = scenario;
+  const { fleet } = scenario;
   const workload = scenario.workload(traces, 1).filter(({ at }) => at < FIRST_MS);
   const make = ROUTERS.get(router);
   if (make === undefined) throw new Error(`no router ${router}`);
   return {
-    metrics: simulate({ workload, fleet, numCtx, router: make, seed: 1 }),
+    metrics: simulate({ workload, fleet, router: make, seed: 1 }),
     bound: noContention(workload, fleet),
   };
 }
