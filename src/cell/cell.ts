@@ -22,6 +22,7 @@ import type { CellSummary } from "../wire/cell-summary.ts";
 import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
+import type { WorkAnswer, WorkQuery } from "../wire/model-work.ts";
 import { parseModelName } from "../wire/model-name.ts";
 import type { Result } from "../wire/result.ts";
 import type { ScaleOrder, ScaleView } from "../wire/scale.ts";
@@ -34,6 +35,7 @@ import { RequestLog } from "./request-log.ts";
 import { Tenants } from "./tenants.ts";
 import { OrderStore } from "./order-store.ts";
 import { Scaling } from "./scaling.ts";
+import { planWork } from "./work-plan.ts";
 
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
@@ -227,6 +229,11 @@ export class Cell extends DurableObject implements CellRpc {
   async readScale(): Promise<ScaleView> {
     this.#apply({ type: "tick" });
     return this.#scaling.view(Date.now());
+  }
+
+  async planWork(query: WorkQuery): Promise<WorkAnswer> {
+    this.#apply({ type: "tick" });
+    return planWork(this.#fleet, query, Date.now());
   }
 
   override async alarm(): Promise<void> {

@@ -14,9 +14,11 @@ import {
   showStatus,
   showVersion,
 } from "./routes/aggregate.ts";
+import { askForBlob, uploadBlob } from "./routes/blobs.ts";
 import { connectionsClosed } from "./routes/connections.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
+import { workRoutes } from "./routes/manage.ts";
 import { readUsage, showRequest } from "./routes/usage.ts";
 import { readFleet, readScale, removeHost, setDrained } from "./routes/operators.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
@@ -56,6 +58,8 @@ app
   .get("/api/status", showStatus)
   .get("/v1/models", listOpenAiModels)
   .get("/v1/models/:model", showOpenAiModel);
+app.get("/api/blobs/:digest", askForBlob).post("/api/blobs/:digest", uploadBlob);
+for (const { method, path, handler } of workRoutes) app.on(method, path, handler);
 for (const { path, handler } of inferenceRoutes) app.post(path, handler);
 
 app.onError((cause, c) => {

@@ -39,7 +39,7 @@ const legKeys = new Map<string, Promise<CryptoKey>>();
 /** Opens the leg, or says how the attempt ended, in the terms in which the cell wants it settled. `abort` ends it at any time. */
 export async function openLeg(
   prepared: Prepared,
-  grant: Grant,
+  grant: LegTarget,
   request: Forwarded,
   abort: AbortController,
 ): Promise<Result<OpenLeg, Outcome>> {

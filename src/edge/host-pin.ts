@@ -10,8 +10,11 @@ export function pinOf(c: Context<HonoEnv>): string | undefined {
 }
 
 /** Why the caller may not name a host; undefined when it names none or may. */
-export function whyNotPinned(c: Context<HonoEnv>): RefusalText | undefined {
+export function whyNotPinned(
+  c: Context<HonoEnv>,
+  named: string | readonly string[] | undefined = pinOf(c),
+): RefusalText | undefined {
   const { role, scopes } = c.var.caller;
-  if (pinOf(c) === undefined || role === "admin" || scopes.includes("hosts")) return undefined;
+  if (named === undefined || role === "admin" || scopes.includes("hosts")) return undefined;
   return { code: "forbidden", message: "hive: this token may not choose a host" };
 }

@@ -1,6 +1,5 @@
 // Parse once: what the edge must know of an inference body, read from byte ranges, without building the prompt's strings.
 import type { JsonSpan } from "../wire/json-bytes.ts";
-import { goTypeWord, scanBody } from "../wire/json-scan.ts";
 import { readJson, readScalar, readString } from "../wire/json-text.ts";
 import type { ScannedBody } from "../wire/json-scan.ts";
 import { parseModelName } from "../wire/model-name.ts";
@@ -10,9 +9,12 @@ import type { Result } from "../wire/result.ts";
 import { egressOf } from "./egress.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoints.ts";
+import { readLoadOrder } from "./load-order.ts";
+import type { LoadOrder } from "./load-order.ts";
 import { readPrompt } from "./prompt.ts";
 import type { Prompt } from "./prompt.ts";
 import type { RefusalText } from "./refuse.ts";
+import { scanRequest } from "./scan-request.ts";
 
 export interface Inspected {
   /** The model as the caller spelled it: what Ollama echoes. */
@@ -27,6 +29,8 @@ export interface Inspected {
   /** Whether the model is to be unloaded when it is done. */
   readonly unloads: boolean;
   readonly egress?: Egress | undefined;
+  /** Set where the request runs nothing but loads or unloads its model. */
+  readonly order: LoadOrder | undefined;
 }
 
 /** Why a body cannot be served. */
@@ -37,19 +41,9 @@ export interface Unserved extends RefusalText {
 
 /** Reads a body, or says what Ollama would say to it. */
 export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, Unserved> {
-  if (bytes.byteLength === 0) return bad(endpoint.style === "ollama" ? "missing request body" : "EOF");
-  const scanned = scanBody(bytes);
-  if (!scanned.ok) {
-    const { code, message } = scanned.error;
-    if (code === "syntax" && message === "EOF" && endpoint.style === "ollama") return bad("missing request body");
-    if (scanned.error.code === "not_object") {
-      return bad(
-        `json: cannot unmarshal ${goTypeWord(scanned.error.jsonType)} into Go value of type ${endpoint.goStruct}`,
-      );
-    }
-    return code === "syntax" ? bad(message) : { ok: false, error: { code: "ambiguous_body", message } };
-  }
-  const { body } = scanned;
+  const scanned = scanRequest(endpoint.style, endpoint.goStruct, bytes);
+  if (!scanned.ok) return scanned;
+  const body = scanned.value;
   const spelled = readModelText(body, endpoint);
   if (spelled === undefined || spelled === "") {
     const { status, message } = endpoint.withoutModel;
@@ -76,6 +70,7 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     prompt,
     unloads: endpoint.kind !== "control" && isZeroDuration(readScalar(body.bytes, body.members.get("keep_alive"))),
     egress: egressOf(endpoint.path, body),
+    order: readLoadOrder(endpoint, body),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Heartbeat, HeartbeatAnswer, ModelOnDisk, RunningModel } from "./he
 import type { HostRegistration, PublicKey } from "./host.ts";
 import type { AcquireAnswer, Decision, Grant, LeaseRequest, Outcome, Refusal } from "./lease.ts";
 import type { ScaleView } from "./scale.ts";
+import type { WorkAnswer, WorkQuery } from "./model-work.ts";
 
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
@@ -60,6 +61,8 @@ export interface CellRpc {
   readFleet(): Promise<CellFleetView>;
   readScale(): Promise<ScaleView>;
   readSummary(): Promise<CellSummary>;
+  /** Chooses the hosts for work on a model and gives the authority for it; undone, it costs nothing. */
+  planWork(query: WorkQuery): Promise<WorkAnswer>;
 }
 
 /** The fleet of one cell. */

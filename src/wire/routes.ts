@@ -66,6 +66,13 @@ const clients: readonly Route[] = [
   inference("/v1/responses"),
   inference("/v1/messages"),
   inference("/v1/audio/transcriptions"),
+  manage("POST", "/api/pull", "fetches a model to one host, or to more"),
+  manage("POST", "/api/push", "publishes a model, from one of its hosts"),
+  manage("POST", "/api/create", "makes a model, at the host of who makes it"),
+  manage("HEAD", "/api/blobs/:digest", "asks that host for a file"),
+  manage("POST", "/api/blobs/:digest", "uploads a file to it"),
+  manage("POST", "/api/copy", "copies a model, wherever it is"),
+  manage("DELETE", "/api/delete", "removes a model, wherever it is"),
 ];
 
 /** Every route of the edge. */
@@ -73,6 +80,10 @@ export const ROUTES: readonly Route[] = [...open, ...hosts, ...operators, ...cli
 
 function admin(method: Route["method"], path: string, scope: AdminScope, does: string): Route {
   return { method, path, access: "admin", scope, does };
+}
+
+function manage(method: Route["method"], path: string, does: string): Route {
+  return { method, path, access: "manage", does };
 }
 
 function inference(path: string): Route {

@@ -4,8 +4,8 @@ import type { ConformanceCase } from "./case.ts";
 import { bodyCases } from "./cases/bodies.ts";
 import { credentialCases } from "./cases/credentials.ts";
 import { lastCases, leavingCases, refusingCases } from "./cases/leaving.ts";
-import { modelCases, unfinishedModels } from "./cases/models.ts";
-import { refusalCases, unfinishedRefusals } from "./cases/refusals.ts";
+import { modelCases } from "./cases/models.ts";
+import { refusalCases } from "./cases/refusals.ts";
 import { dyingCases, streamCases } from "./cases/streams.ts";
 import { REAL_OLLAMA, startWorld } from "./world.ts";
 import type { World } from "./world.ts";
@@ -29,15 +29,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => await world.close());
 
-const unfinished: readonly ConformanceCase[] = [...unfinishedModels, ...unfinishedRefusals];
-
 it.todo("has a test for each of the 45 cases", () => {
   const numbers = new Set(cases.map(({ number }) => number));
   expect([...numbers].toSorted((a, b) => a - b)).toEqual(Array.from({ length: CASES }, (_, index) => index + 1));
 });
 
 describe("a drop-in Ollama", () => {
-  for (const { number, title } of unfinished) it.todo(`case ${String(number).padStart(2, "0")}: ${title}`);
   for (const { number, title, simulated, check } of cases) {
     it.skipIf(simulated && REAL_OLLAMA !== undefined)(`case ${String(number).padStart(2, "0")}: ${title}`, async () => {
       await check(world);

@@ -60,7 +60,7 @@ function commonModels(): SimulatedModel[] {
     simulatedModel({ name: "brittle" }),
     simulatedModel({ name: "stoppable" }),
     simulatedModel({ name: "loadable" }),
-    simulatedModel({ name: "ctx", loadMs: 50 }),
+    simulatedModel({ name: "ctx", loadMs: 300 }),
     simulatedModel({ name: "HF.co/MyUser/Repo:Q4" }),
     simulatedModel({
       name: "silent",

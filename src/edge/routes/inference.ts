@@ -23,6 +23,7 @@ import { refuse } from "../refuse.ts";
 import type { RefusalText } from "../refuse.ts";
 import { serveNameless } from "../nameless.ts";
 import { cappedBy, principalOf, whyKept } from "../request-policy.ts";
+import { orderForMany, orderLoads } from "./load.ts";
 import { withLease } from "../with-lease.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
@@ -50,7 +51,10 @@ export function inference(endpoint: Endpoint) {
     const deadline = readDeadline(c.req.header("hive-deadline-ms"), REQUEST_LIMIT, arrivedAt);
     if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
     const { request, slow } = await leased(c, endpoint, { ...inspected.value, deadlineAt: deadline.value }, body);
-    return await beginInTime(c, slow, withLease(c, request));
+    const order = orderForMany(c, inspected.value);
+    const answer =
+      order === undefined ? withLease(c, request) : orderLoads(c, { inspected: inspected.value, order, request });
+    return await beginInTime(c, slow, answer);
   };
 }
 

@@ -220,10 +220,10 @@ const hidden = simulatedOnly(44, "what Ollama serves by accident is not there", 
   }
 });
 
-export const unfinishedRefusals: readonly ConformanceCase[] = [malformedManagement];
 export const refusalCases: readonly ConformanceCase[] = [
   unknownModel,
   malformed,
+  malformedManagement,
   withoutModel,
   wrongMethod,
   alive,
