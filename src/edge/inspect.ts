@@ -9,7 +9,7 @@ import type { Result } from "../wire/result.ts";
 import { egressOf } from "./egress.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { readLoadOrder } from "./load-order.ts";
+import { isZeroDuration, readLoadOrder } from "./load-order.ts";
 import type { LoadOrder } from "./load-order.ts";
 import { readPrompt } from "./prompt.ts";
 import type { Prompt } from "./prompt.ts";
@@ -30,7 +30,7 @@ export interface Inspected {
   readonly unloads: boolean;
   readonly egress?: Egress | undefined;
   /** Set where the request runs nothing but loads or unloads its model. */
-  readonly order: LoadOrder | undefined;
+  readonly order?: LoadOrder | undefined;
 }
 
 /** Why a body cannot be served. */
@@ -72,11 +72,6 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     egress: egressOf(endpoint.path, body),
     order: readLoadOrder(endpoint, body),
   };
-}
-
-/** As Go reads durations: a number of seconds, or text such as `0s` and `0h0m`. */
-function isZeroDuration(value: unknown): boolean {
-  return value === 0 || (typeof value === "string" && /^[+-]?(0+(\.0*)?(ns|us|µs|ms|s|m|h)?)+$/.test(value));
 }
 
 function readModelText(body: ScannedBody, endpoint: Endpoint): string | undefined {

@@ -19,12 +19,12 @@ export function readLoadOrder({ path }: Endpoint, body: ScannedBody): LoadOrder 
   const key = SAID_IN.get(path);
   if (key === undefined || !isEmpty(body, body.members.get(key))) return undefined;
   const keepAlive = readScalar(body.bytes, body.members.get("keep_alive"));
-  const isOver = keepAlive === 0 || (typeof keepAlive === "string" && isNoTime(keepAlive));
-  return isOver ? "unload" : "load";
+  return isZeroDuration(keepAlive) ? "unload" : "load";
 }
 
-function isNoTime(text: string): boolean {
-  return text.length <= DURATION_MAX_LENGTH && NO_TIME.test(text);
+/** As Go reads durations: a number of seconds, or text such as `0s` and `0h0m`. A long text of zeros must not cost time. */
+export function isZeroDuration(value: unknown): boolean {
+  return value === 0 || (typeof value === "string" && value.length <= DURATION_MAX_LENGTH && NO_TIME.test(value));
 }
 
 function isEmpty({ bytes, messageCount }: ScannedBody, span: JsonSpan | undefined): boolean {
