@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { Result } from "../wire/result.ts";
 import { scopeListSchema, secondsSchema, subjectSchema, tokenIdSchema } from "./claims.ts";
+import { keyNamedBy } from "./keys.ts";
 import type { HiveKeys } from "./keys.ts";
 import { signToken, toSeconds } from "./sign-token.ts";
 import { verifyToken } from "./verify-token.ts";
@@ -51,12 +52,13 @@ export async function verifyAdminToken(
   token: string,
   options: VerifyOptions,
 ): Promise<Result<AdminClaims, TokenError>> {
+  const key = keyNamedBy(keys.admin, token);
   return verifyToken(token, {
     issuer: options.issuer,
     now: options.now,
-    key: keys.admin.publicKey,
+    key: key.publicKey,
     algorithm: "EdDSA",
-    kid: keys.admin.kid,
+    kid: key.kid,
     typ: TYP,
     audience: AUDIENCE,
     maxTtlMs: ADMIN_TOKEN_MAX_TTL_MS,

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { Result } from "../wire/result.ts";
 import { poolSchema, secondsSchema, subjectSchema, tokenIdSchema } from "./claims.ts";
+import { keyNamedBy } from "./keys.ts";
 import type { HiveKeys } from "./keys.ts";
 import { signToken, toSeconds } from "./sign-token.ts";
 import { verifyToken } from "./verify-token.ts";
@@ -70,12 +71,13 @@ export async function verifyClientToken(
   token: string,
   options: VerifyOptions,
 ): Promise<Result<ClientClaims, TokenError>> {
+  const key = keyNamedBy(keys.client, token);
   return verifyToken(token, {
     issuer: options.issuer,
     now: options.now,
-    key: keys.client.publicKey,
+    key: key.publicKey,
     algorithm: "EdDSA",
-    kid: keys.client.kid,
+    kid: key.kid,
     typ: TYP,
     audience: AUDIENCE,
     maxTtlMs: CLIENT_TOKEN_MAX_TTL_MS,

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { hostIdSchema } from "../wire/host.ts";
 import type { Result } from "../wire/result.ts";
 import { poolSchema, secondsSchema, tokenIdSchema } from "./claims.ts";
+import { keyNamedBy } from "./keys.ts";
 import type { HiveKeys } from "./keys.ts";
 import { signToken, toSeconds } from "./sign-token.ts";
 import { verifyToken } from "./verify-token.ts";
@@ -63,12 +64,13 @@ export async function verifyJoinToken(
   token: string,
   options: VerifyOptions,
 ): Promise<Result<JoinClaims, TokenError>> {
+  const key = keyNamedBy(keys.join, token);
   return verifyToken(token, {
     issuer: options.issuer,
     now: options.now,
-    key: keys.join.publicKey,
+    key: key.publicKey,
     algorithm: "EdDSA",
-    kid: keys.join.kid,
+    kid: key.kid,
     typ: TYP,
     audience: AUDIENCE,
     maxTtlMs: JOIN_TOKEN_MAX_TTL_MS,

@@ -34,6 +34,7 @@ export function grant(
       hostId,
       hostUrl: host.registration.url,
       hostAgreementKey: host.registration.agreementKey,
+      edgeKey: host.registration.edgeKey,
       runId: host.runs[0]?.id ?? "",
       attempt,
       queuedMs: now - queuedAt,

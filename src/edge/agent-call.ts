@@ -30,6 +30,7 @@ export async function isReached(prepared: Prepared, host: HostRegistration, runI
     hostId: host.id,
     hostUrl: host.url,
     hostAgreementKey: host.agreementKey,
+    edgeKey: host.edgeKey,
     runId,
     attempt: 1,
     expiresAt: Date.now() + CHALLENGE_LIMIT_MS,

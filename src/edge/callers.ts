@@ -1,9 +1,11 @@
 // Turns a token into a caller. A verified token is remembered per isolate until it expires: one signature check, not one per request.
 import { verifyAdminToken } from "../auth/admin-token.ts";
 import { verifyClientToken } from "../auth/client-token.ts";
+import { issuerOf, verifyTrustedToken } from "../auth/trusted-token.ts";
 import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { Credential } from "./credentials.ts";
 import type { Caller, Prepared } from "./env.ts";
+import type { KnownIssuer } from "./issuers.ts";
 
 /** Most verified tokens remembered; beyond it the oldest goes. About 1 KB each. */
 const REMEMBERED_MAX = 5_000;
@@ -14,6 +16,8 @@ interface Remembered {
   readonly inPath: boolean;
   /** Key without whose signature the token is worth nothing. */
   readonly boundTo: string | undefined;
+  /** Header that alone may carry it. */
+  readonly assertedIn?: string | undefined;
 }
 
 export interface FoundCaller {
@@ -22,18 +26,25 @@ export interface FoundCaller {
   readonly firstSeen?: TokenRecord;
 }
 
+export interface Judge {
+  readonly now: number;
+  readonly isRevoked: (caller: Caller) => Promise<boolean>;
+  /** False where no more signatures are checked for whoever asks. */
+  readonly mayVerify: () => boolean;
+}
+
 const remembered = new Map<string, Remembered>();
 
 /** The caller behind the first credential that is valid and not revoked, or undefined. */
 export async function findCaller(
   prepared: Prepared,
   credentials: readonly Credential[],
-  { now, isRevoked }: { readonly now: number; readonly isRevoked: (caller: Caller) => Promise<boolean> },
+  { now, isRevoked, mayVerify }: Judge,
 ): Promise<FoundCaller | undefined> {
   for (const credential of credentials) {
     const { token } = credential;
     const before = remembered.get(token);
-    const known = before ?? (await verify(prepared, token, now));
+    const known = before ?? (mayVerify() ? await verify(prepared, token, now) : undefined);
     if (known === undefined) continue;
     if (known.record.expiresAt <= now) {
       remembered.delete(token);
@@ -48,12 +59,16 @@ export async function findCaller(
 }
 
 /** A token in a path ends up in histories and logs of others: only those issued for it are taken there. One that is bound to a key is taken with its signature alone. */
-function isInPlace(credential: Credential, { inPath, boundTo }: Remembered): boolean {
+function isInPlace(credential: Credential, { inPath, boundTo, assertedIn }: Remembered): boolean {
+  if (credential.from === "assertion") return assertedIn === credential.header;
+  if (assertedIn !== undefined) return false;
   if (credential.from === "signature") return boundTo === credential.key;
   return boundTo === undefined && (credential.from !== "path" || inPath);
 }
 
 async function verify(prepared: Prepared, token: string, now: number): Promise<Remembered | undefined> {
+  const other = prepared.issuers.size === 0 ? undefined : prepared.issuers.get(issuerOf(token) ?? "");
+  if (other !== undefined) return await verifyOther(other, token, now);
   const expected = { issuer: prepared.settings.HIVE_ISSUER, now };
   const client = await verifyClientToken(prepared.keys, token, expected);
   if (client.ok) {
@@ -68,7 +83,23 @@ async function verify(prepared: Prepared, token: string, now: number): Promise<R
   return describe({ ...admin.value, role: "admin", models: ["*"], priority: "high", pool: "*" }, UNBOUND);
 }
 
-type Place = Pick<Remembered, "inPath" | "boundTo">;
+async function verifyOther(
+  { trusted, keys }: KnownIssuer,
+  token: string,
+  now: number,
+): Promise<Remembered | undefined> {
+  const verified = await verifyTrustedToken(trusted, keys, token, now);
+  if (!verified.ok) return undefined;
+  const { tokenId, tenant, issuedAt, expiresAt, ...rest } = verified.value;
+  const seconds = { iat: issuedAt / 1000, exp: expiresAt / 1000 };
+  const priority = rest.role === "admin" ? "high" : "normal";
+  return describe(
+    { jti: tokenId, sub: tenant, ...seconds, ...rest, priority },
+    { ...UNBOUND, assertedIn: trusted.header },
+  );
+}
+
+type Place = Pick<Remembered, "inPath" | "boundTo" | "assertedIn">;
 const UNBOUND: Place = { inPath: false, boundTo: undefined };
 
 interface Verified extends Pick<Caller, "role" | "models" | "scopes" | "maxOutput"> {

@@ -3,11 +3,13 @@ import type { ClientPath } from "./client-path.ts";
 
 export type Credential =
   | { readonly token: string; readonly from: "path" | "bearer" | "basic" | "api-key" }
+  /** In a header of its own, as an issuer's proxy puts it there. */
+  | { readonly token: string; readonly from: "assertion"; readonly header: string }
   /** The registered token of the key that has signed the request. */
   | { readonly token: string; readonly from: "signature"; readonly key: string };
 
 /** Every credential a request carries, in the order in which they are tried. Query strings never authenticate. */
-export function readCredentials(headers: Headers, path: ClientPath): Credential[] {
+export function readCredentials(headers: Headers, path: ClientPath, assertedIn: readonly string[] = []): Credential[] {
   const found: Credential[] = [];
   if (path.key !== undefined) found.push({ token: path.key, from: "path" });
   const authorization = headers.get("authorization");
@@ -17,7 +19,14 @@ export function readCredentials(headers: Headers, path: ClientPath): Credential[
   if (basic?.[1] !== undefined) found.push(...readBasic(basic[1]));
   const apiKey = headers.get("x-api-key");
   if (apiKey !== null && apiKey !== "") found.push({ token: apiKey, from: "api-key" });
-  return found;
+  return found.concat(readAssertions(headers, assertedIn));
+}
+
+function readAssertions(headers: Headers, assertedIn: readonly string[]): Credential[] {
+  return assertedIn.flatMap((header): Credential[] => {
+    const token = headers.get(header);
+    return token === null || token === "" ? [] : [{ token, from: "assertion", header }];
+  });
 }
 
 /** The token is the password; programs that know only a user name put it there. */

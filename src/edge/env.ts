@@ -6,6 +6,8 @@ import type { CellSite } from "../wire/cells.ts";
 import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
+import { knowIssuers } from "./issuers.ts";
+import type { KnownIssuer } from "./issuers.ts";
 import type { Settings } from "../wire/settings.ts";
 import type { HashKey } from "./keyed-hash.ts";
 
@@ -29,6 +31,10 @@ export interface Caller {
 }
 
 export interface Prepared {
+  /** Headers in which issuers' proxies put their tokens. */
+  readonly assertedIn: readonly string[];
+  /** By the `iss` of their tokens. */
+  readonly issuers: ReadonlyMap<string, KnownIssuer>;
   /** What an Access policy in front of the tunnels asks for; empty where there is none. */
   readonly tunnelHeaders: Readonly<Record<string, string>>;
   readonly settings: Settings;
@@ -60,6 +66,8 @@ async function readEnvironment(env: Env): Promise<Prepared> {
     settings: settings.value,
     keys: keys.value,
     prefixKey: await derivePrefixKey(env.HIVE_KEYS),
+    issuers: knowIssuers(settings.value),
+    assertedIn: settings.value.TRUSTED_ISSUERS.flatMap(({ header }) => (header === undefined ? [] : [header])),
     tunnelHeaders: readTunnelAccess(env["TUNNEL_ACCESS"]),
   };
 }

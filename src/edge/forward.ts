@@ -122,10 +122,12 @@ export async function legHeaders(
 
 /** The key that edge and host share, derived once per host and isolate. */
 function legKeyOf(prepared: Prepared, grant: LegTarget): Promise<CryptoKey> {
-  const name = `${grant.hostId} ${grant.hostAgreementKey.x}`;
+  const { leg } = prepared.keys;
+  const own = grant.edgeKey ?? leg.publicJwk.x;
+  const name = `${grant.hostId} ${grant.hostAgreementKey.x} ${own}`;
   const known = legKeys.get(name);
   if (known !== undefined) return known;
-  const derived = deriveLegKey(prepared.keys.leg.privateKey, grant.hostAgreementKey, grant.hostId);
+  const derived = deriveLegKey(leg.older.get(own) ?? leg.privateKey, grant.hostAgreementKey, grant.hostId);
   if (legKeys.size >= 1_000) legKeys.clear();
   legKeys.set(name, derived);
   return derived;

@@ -1,5 +1,5 @@
 // What every request passes before its route: an id, this isolate's settings and keys, and the question who asks.
-import type { Context } from "hono";
+import type { Context, Next } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { Access } from "../wire/routes.ts";
@@ -13,6 +13,7 @@ import type { Credential } from "./credentials.ts";
 import { directoryOf, prepare } from "./env.ts";
 import type { Caller, HonoEnv } from "./env.ts";
 import { isGenuine, readOllamaSignature } from "./ollama-signature.ts";
+import { addressOf, blockedFor, noteFailure } from "./failed-attempts.ts";
 import { refuse, styleOf } from "./refuse.ts";
 import { isRevoked, readRevocations } from "./revocations.ts";
 
@@ -36,7 +37,7 @@ export const prepareRequest = createMiddleware<HonoEnv>(async function prepareRe
 export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
   const path = readClientPath(c.req.url);
   const route = findRoute(c.req.method, path.path);
-  if (route !== undefined && OPEN.has(route.access)) return await next();
+  if (route !== undefined && OPEN.has(route.access)) return await letProve(c, route.access, next);
   const style = styleOf(path.path);
   const found = await identify(c, path);
   if (found instanceof Response) return found;
@@ -55,22 +56,50 @@ export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
 /** Whose token it is, if it is valid and not revoked. Without knowing what is revoked nobody gets in. */
 async function identify(c: Context<HonoEnv>, path: ClientPath): Promise<Caller | Response | undefined> {
   const now = Date.now();
+  const address = addressOf(c.req.raw);
+  const waitSeconds = blockedFor(address, now);
+  // No token in any place may still be an installation's signature, which stands there too.
+  let isTried = c.req.header("authorization") !== undefined;
   let found: FoundCaller | undefined;
   try {
-    const signer = await findSigner(c, path, now);
-    const credentials = [...readCredentials(c.req.raw.headers, path), ...(signer === undefined ? [] : [signer])];
+    const signer = waitSeconds === undefined ? await findSigner(c, path, now) : undefined;
+    const own = readCredentials(c.req.raw.headers, path, c.var.prepared.assertedIn);
+    const credentials = [...own, ...(signer === undefined ? [] : [signer])];
+    isTried ||= credentials.length > 0;
     found = await findCaller(c.var.prepared, credentials, {
       now,
+      mayVerify: () => waitSeconds === undefined,
       isRevoked: async (caller) => isRevoked(await readRevocations(c.env, now), caller),
     });
   } catch {
     return refuse(styleOf(path.path), { code: "cell_unavailable", message: "hive: cannot check this token now" });
   }
-  if (found === undefined) return undefined;
+  if (found === undefined) {
+    if (!isTried) return undefined;
+    if (waitSeconds !== undefined) return tooMany(path, waitSeconds);
+    noteFailure(address, now);
+    return undefined;
+  }
   const { firstSeen } = found;
   if (firstSeen !== undefined && isWorthNoting(firstSeen))
     c.executionCtx.waitUntil(directoryOf(c.env).noteToken(firstSeen));
   return found.caller;
+}
+
+/** Invites and hosts' tokens are judged by their routes; here only how often that failed, for each host apart. */
+async function letProve(c: Context<HonoEnv>, access: Access, next: Next): Promise<Response | void> {
+  if (access === "none") return await next();
+  const path = readClientPath(c.req.url);
+  const bucket = `${addressOf(c.req.raw)} ${path.path}`;
+  const waitSeconds = blockedFor(bucket, Date.now());
+  if (waitSeconds !== undefined) return tooMany(path, waitSeconds);
+  await next();
+  if (c.res.status === 401) noteFailure(bucket, Date.now());
+}
+
+function tooMany(path: ClientPath, waitSeconds: number | undefined): Response {
+  const message = "hive: too many failed attempts from this address";
+  return refuse(styleOf(path.path), { code: "too_many_attempts", message, retryAfterSeconds: waitSeconds });
 }
 
 /** The token that stands for the Ollama installation that has signed the request. Nothing is computed for a key nobody registered. */

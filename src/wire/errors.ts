@@ -21,6 +21,7 @@ export const ERRORS = {
   stale_heartbeat: { status: 409, retryable: false, title: "Heartbeat is a replay or of an older run" },
   new_cell: { status: 409, retryable: true, title: "The cell has started anew and wants a heartbeat that names it" },
   too_large: { status: 413, retryable: false, title: "Request body too large" },
+  too_many_attempts: { status: 429, retryable: true, title: "Too many failed attempts from this address" },
   tenant_limited: { status: 429, retryable: true, title: "Over the tenant's limit" },
   misconfigured: { status: 500, retryable: false, title: "A configuration variable has a bad value" },
   attempts_failed: { status: 502, retryable: true, title: "Every host tried failed" },

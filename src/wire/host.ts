@@ -54,6 +54,8 @@ export interface HostRegistration {
   readonly signingKey: PublicKey;
   readonly agreementKey: PublicKey;
   readonly registeredAt: number;
+  /** Public half of the edge's key of the leg that the host was told when it joined. */
+  readonly edgeKey?: string | undefined;
   /** True for hosts that joined through an edge: each run must prove itself through the hostname, and name the cell it speaks to. */
   readonly guarded?: boolean | undefined;
   readonly drained: boolean;

@@ -90,6 +90,8 @@ export interface Grant {
   readonly hostId: string;
   readonly hostUrl: string;
   readonly hostAgreementKey: PublicKey;
+  /** Under which of the edge's keys the leg to this host is; the newest if absent. */
+  readonly edgeKey?: string | undefined;
   readonly runId: string;
   readonly attempt: number;
   readonly queuedMs: number;

@@ -5,6 +5,7 @@ import { durationSetting } from "./duration.ts";
 import { pairsSetting } from "./pairs.ts";
 import { modelRulesSetting } from "./model-rules.ts";
 import { sizeSetting } from "./size.ts";
+import { trustedIssuersSetting } from "./trusted-issuers.ts";
 
 const whole = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "expected a whole number").transform(Number).pipe(z.int().min(min).max(max));
@@ -70,6 +71,7 @@ export const settingsSchema = z.object({
   MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
   HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
   ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),
+  TRUSTED_ISSUERS: trustedIssuersSetting.prefault("[]").describe("Other issuers of tokens: JSON."),
   ALLOWED_ORIGINS: list.prefault("").describe("Web origins that may call, beside Ollama's defaults; * for all."),
   ALLOW_CLOUD_MODELS: flag.prefault("false").describe("Whether models that leave the host are served."),
   CELLS: cellsSetting.prefault("").describe("Cells as POOL:REGION[:SHARD], comma-separated; empty is one."),

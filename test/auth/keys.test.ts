@@ -1,6 +1,9 @@
 // Key material: what a set holds, what may be published, and what is refused with one clear line.
 import { describe, expect, it } from "vitest";
-import { generateHiveKeys, importHiveKeys } from "../../src/auth/keys.ts";
+import { issueAdminToken, verifyAdminToken } from "../../src/auth/admin-token.ts";
+import { issueClientToken, verifyClientToken } from "../../src/auth/client-token.ts";
+import { deriveLegKey } from "../../src/auth/leg-token.ts";
+import { generateHiveKeys, importHiveKeys, retireKeys, rotateKey } from "../../src/auth/keys.ts";
 import { importHostKeys } from "../../src/auth/host-token.ts";
 import type { HostKeysJson } from "../../src/auth/host-token.ts";
 import { NOW, hiveKeys, hiveKeysJson, hostKeys, hostKeysJson } from "./fixture.ts";
@@ -43,7 +46,11 @@ describe("a hive's keys [T29]", () => {
     ["no keys", '{"keys":[]}'],
     ["keys that are no list", '{"keys":{}}'],
     ["a missing purpose", JSON.stringify({ keys: [client, admin, join] })],
-    ["two keys of one purpose", JSON.stringify({ keys: [client, admin, join, leg, { ...client, kid: "client-2" }] })],
+    ["one key under two kids", JSON.stringify({ keys: [client, admin, join, leg, { ...client, kid: "client-2" }] })],
+    [
+      "two keys under one kid",
+      JSON.stringify({ keys: [client, admin, join, leg, { ...other.keys[0], kid: client.kid }] }),
+    ],
     ["one key for two purposes", JSON.stringify({ keys: [client, { ...client, kid: "admin-1" }, join, leg] })],
     ["a key without kid", JSON.stringify({ keys: [{ ...client, kid: undefined }, admin, join, leg] })],
     ["a public key alone", JSON.stringify({ keys: [{ ...client, d: undefined }, admin, join, leg] })],
@@ -57,6 +64,50 @@ describe("a hive's keys [T29]", () => {
     const line = imported.ok ? "" : imported.error;
     expect(line).toMatch(/^HIVE_KEYS: [^\n]{10,160}$/);
     for (const key of hiveKeysJson.keys) expect(line).not.toContain(key.d);
+  });
+});
+
+describe("rotation [T16 T29]", () => {
+  const importSet = async (set: typeof hiveKeysJson) => {
+    const imported = await importHiveKeys(JSON.stringify(set));
+    return imported.ok ? imported.value : expect.fail(imported.error);
+  };
+  const options = { issuer: "hive", now: NOW };
+
+  it("of one purpose leaves the tokens of the old key good until it is retired, and touches no other purpose", async () => {
+    const token = await issueClientToken(hiveKeys, { sub: "acme", ...options });
+    const admin = await issueAdminToken(hiveKeys, { sub: "root", ...options });
+    const rotatedSet = await rotateKey(hiveKeysJson, "client", NOW + 86_400_000);
+    const rotated = await importSet(rotatedSet);
+    expect(rotated.client.kid).not.toBe(hiveKeys.client.kid);
+    expect(rotated.jwks.keys).toHaveLength(5);
+    const fresh = await issueClientToken(rotated, { sub: "acme", ...options });
+    for (const each of [token, fresh])
+      expect(await verifyClientToken(rotated, each, options)).toMatchObject({ ok: true });
+    expect(await verifyClientToken(hiveKeys, fresh, options)).toMatchObject({ ok: false });
+    const retired = await importSet(retireKeys(rotatedSet, "client"));
+    expect(await verifyClientToken(retired, token, options)).toMatchObject({ ok: false });
+    expect(await verifyClientToken(retired, fresh, options)).toMatchObject({ ok: true });
+    expect(await verifyAdminToken(retired, admin, options)).toMatchObject({ ok: true });
+  });
+
+  it("of the leg's key keeps the legs of hosts that joined before", async () => {
+    const rotated = await importSet(await rotateKey(hiveKeysJson, "leg", NOW));
+    const before = hiveKeys.leg.publicJwk.x;
+    expect(rotated.leg.publicJwk.x).not.toBe(before);
+    const old = rotated.leg.older.get(before) ?? expect.fail("the old key is gone");
+    const edgeSide = await deriveLegKey(old, hostKeys.agreementKey, "atlas");
+    const hostSide = await deriveLegKey(hostKeys.agreementPrivateKey, hiveKeys.leg.publicJwk, "atlas");
+    const message = new Uint8Array(4);
+    const mac = await crypto.subtle.sign("HMAC", edgeSide, message);
+    expect(await crypto.subtle.verify("HMAC", hostSide, mac, message)).toBe(true);
+  });
+
+  it("ends at four keys of one purpose", async () => {
+    let set = hiveKeysJson;
+    for (let time = 0; time < 3; time += 1) set = await rotateKey(set, "join", NOW);
+    expect((await importHiveKeys(JSON.stringify(set))).ok).toBe(true);
+    expect((await importHiveKeys(JSON.stringify(await rotateKey(set, "join", NOW)))).ok).toBe(false);
   });
 });
 

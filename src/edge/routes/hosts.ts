@@ -46,6 +46,7 @@ export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
     agreementKey,
     registeredAt: Date.now(),
     guarded: true,
+    edgeKey: keys.leg.publicJwk.x,
     drained: false,
   };
   const joined = await registerHost(c, registration, jti);
