@@ -83,9 +83,10 @@ export class Loads {
   }
 
   /** Loads on the cell's word; rejects when Ollama cannot be reached. */
-  async order(model: string): Promise<LoadOutcome> {
-    if (this.#deps.nameOf(model) === undefined) return { type: "not-loadable" };
-    const wish: LoadWish = { model, runner: "", by: "generate" };
+  async order(model: string, runner = ""): Promise<LoadOutcome> {
+    if (this.#deps.nameOf(model) === undefined || readRunnerOptions(runner) === undefined)
+      return { type: "not-loadable" };
+    const wish: LoadWish = { model, runner, by: "generate" };
     const flight = this.#flights.get(keyOf(wish)) ?? this.#start(wish);
     flight.ordered = true;
     clearTimeout(flight.abandoning);

@@ -88,10 +88,10 @@ export class Orders {
     }
   }
 
-  private async load({ model, pinned }: Load): Promise<void> {
+  private async load({ model, pinned, runner }: Load): Promise<void> {
     const name = parseModelName(model);
     if (!name.ok) throw new Error(name.error.message);
-    const outcome = await this.deps.loads.order(name.value.canonical);
+    const outcome = await this.deps.loads.order(name.value.canonical, runner);
     if (outcome.type === "failed") throw new Error(`ollama answered ${outcome.status}: ${outcome.error}`);
     if (outcome.type === "not-loadable") throw new Error("the model is not here, or cannot be loaded by itself");
     if (pinned === true) await this.generate({ model, keep_alive: -1 });

@@ -18,7 +18,7 @@ export type PumpOptions = {
   /** Ollama's parsers hold back what belongs to a tool call or a format: then it may be silent for twice as long. */
   readonly isStructured: () => boolean;
   /** The answer is whole; called, and waited for, before its last bytes go out. */
-  readonly onWhole: (report: LeaseReport) => void | Promise<void>;
+  readonly onWhole: (report: LeaseReport, events: number) => void | Promise<void>;
 };
 
 /** Resolves at the answer's end; rejects, with the leg unfinished, when Ollama's connection breaks or falls silent. */
@@ -47,7 +47,7 @@ export async function pump(answer: IncomingMessage, leg: LegWriter, options: Pum
     }
     if (!answer.complete) throw new Error("the answer broke off");
     stall.stop();
-    await options.onWhole(tail.read(answer.statusCode ?? 502));
+    await options.onWhole(tail.read(answer.statusCode ?? 502), tail.countEvents());
     leg.end(cutter.rest());
   } finally {
     stall.stop();

@@ -12,6 +12,7 @@ import { pump } from "./pump.ts";
 import { recordFormatOf } from "./records.ts";
 import { isStructured, isUnload, setsKeepAlive } from "./request-body.ts";
 import type { Residency } from "./residency.ts";
+import { completeReport } from "./timings.ts";
 import { unlessAborted } from "./when-aborted.ts";
 
 const FORWARDED_HEADERS = ["content-type", "content-length", "allow", "location"] as const;
@@ -93,20 +94,24 @@ async function exchange({ call, deps, leg, signal, sent }: Exchange): Promise<vo
     leg.head({ status: load.status, headers: {}, error: load.error }, "opaque");
     return leg.end();
   }
+  const askedAt = performance.now();
   sent.request = postToOllama(deps.ollama, {
     path: call.path,
     body: call.body,
     headers: sentHeaders(call.request),
   });
   const answer = await unlessAborted(sent.request.answer, signal);
+  const answeredAt = performance.now();
   const format = recordFormatOf(answer.headers["content-type"]);
   leg.head({ status: answer.statusCode ?? 502, headers: forwardedHeaders(answer), ...statusAfter(load) }, format);
   const copied = pump(answer, leg, {
     format,
     stallMs: deps.limits.get().stallMs,
     isStructured: () => isStructured(call.body),
-    onWhole: async (report) => {
-      deps.onEnded(report);
+    onWhole: async (report, events) => {
+      const loadMs = load.type === "loaded" ? load.tookMs : 0;
+      const timing = { loadMs, askedAt, answeredAt, endedAt: performance.now() };
+      deps.onEnded(completeReport(report, format === "sse" ? { ...timing, events } : timing));
       await deps.onChanged(call.wish?.model, isUnload(call.body));
     },
   });

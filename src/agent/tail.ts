@@ -3,16 +3,19 @@ import type { LeaseReport } from "./leases.ts";
 
 // Ollama writes the metrics after everything long in the last record (api/types.go, GenerateResponse).
 const TAIL_BYTES = 8 * 1024;
+const EVENT_END = "\n\n";
 const NANOSECONDS_PER_MS = 1_000_000;
 
 export class Tail {
   private chunks: Buffer[] = [];
   private sizeBytes = 0;
+  private events = 0;
 
   push(chunk: Buffer): void {
     const kept = chunk.length > TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : chunk;
     this.chunks.push(kept);
     this.sizeBytes += kept.length;
+    for (let at = chunk.indexOf(EVENT_END); at !== -1; at = chunk.indexOf(EVENT_END, at + 2)) this.events += 1;
     for (;;) {
       const first = this.chunks[0];
       if (first === undefined || this.sizeBytes - first.length < TAIL_BYTES) return;
@@ -27,6 +30,11 @@ export class Tail {
     const failed = status >= 500 || (status < 400 && endsInError(text));
     return { outcome: failed ? "failed" : "served", ...countsOf(text) };
   }
+
+  /** How many events an event stream had so far; Ollama writes one for each token, and a few around them. */
+  countEvents(): number {
+    return this.events;
+  }
 }
 
 function endsInError(text: string): boolean {
@@ -36,12 +44,21 @@ function endsInError(text: string): boolean {
 
 function countsOf(text: string): Omit<LeaseReport, "outcome"> {
   return {
-    ...optional("promptTokens", lastNumber(text, "prompt_eval_count") ?? lastNumber(text, "prompt_tokens")),
+    ...optional("promptTokens", firstOf(text, ["prompt_eval_count", "prompt_tokens", "input_tokens"])),
     ...optional("promptMs", inMs(lastNumber(text, "prompt_eval_duration"))),
-    ...optional("outputTokens", lastNumber(text, "eval_count") ?? lastNumber(text, "completion_tokens")),
+    ...optional("outputTokens", firstOf(text, ["eval_count", "completion_tokens", "output_tokens"])),
     ...optional("outputMs", inMs(lastNumber(text, "eval_duration"))),
     ...optional("loadMs", inMs(lastNumber(text, "load_duration"))),
   };
+}
+
+/** The names Ollama, OpenAI and Anthropic have for the same. */
+function firstOf(text: string, keys: readonly string[]): number | undefined {
+  for (const key of keys) {
+    const value = lastNumber(text, key);
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 /** Inside a JSON string the quotes are escaped, so that what a model says cannot be taken for a key. */

@@ -27,7 +27,7 @@ interface Report {
 
 function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: number): void {
   const { runner, request, shape, matchedBytes, grantedAt, prefillHeldMs, decodeHeldMs } = work;
-  const { promptTokens, promptMs, outputTokens, outputMs, loadMs, totalMs } = finished;
+  const { promptMs, outputTokens, outputMs, loadMs, totalMs } = finished;
   if (outputTokens !== undefined) chargeMeasured(fleet, work, outputTokens);
   const endedAt = Math.min(now, grantedAt + totalMs);
   const from = endedAt - (outputMs ?? 0);
@@ -38,7 +38,9 @@ function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: num
       shape,
       promptBytes: request.promptBytes,
       matchedBytes,
-      promptTokens,
+      // Streams in OpenAI's way tell no counts unless asked to: then the time counts for what was expected.
+      promptTokens: finished.promptTokens ?? work.promptTokens,
+      countedTokens: finished.promptTokens,
       promptMs,
       outputTokens,
       outputMs,

@@ -25,6 +25,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
       ...settings,
       policyOf: settings.policyOf ?? (() => undefined),
       tierOf: settings.tierOf ?? (() => 0),
+      spreads: settings.spreads ?? true,
       leaseDeadlineMs: settings.leaseDeadlineMs ?? LEASE_DEADLINE_MS,
       warmUpMs: settings.warmUpMs ?? WARM_UP_MS,
       hostsMayCome: settings.hostsMayCome ?? false,
@@ -45,6 +46,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     prefixes: new Map(),
     stamps: 0,
     demand: new Map(),
+    footprints: new Map(),
     ended: new Map(),
   };
 }

@@ -32,6 +32,8 @@ export type Forecast = {
   readonly decode: number;
   /** What the requests already there lose. */
   readonly harm: number;
+  /** Charged for a large request where the host's speed has not been measured yet. */
+  readonly doubt: number;
   /** Tokens of the prompt that need no reading. */
   readonly cached: number;
   /** All of it, the time until the first token weighted by whether somebody waits for it. */
@@ -42,6 +44,9 @@ export type Forecast = {
 const FIRST_TOKEN_WEIGHT = 1;
 /** An answer that has become longer than expected goes on for this part of the expectation. */
 const LEAST_REMAINING = 0.35;
+/** So much work may be risked at once on a host of unknown speed; more after a number of forecasts for it. */
+const TRIAL_MS = 3_000;
+const DOUBTS_MAX = 20;
 /** The last token of a prompt is always read: its prediction is the first of the answer. */
 const LEAST_READ = 1;
 
@@ -90,6 +95,8 @@ function forecastAfter(fleet: Fleet, host: Host, need: Need, wait: number): Fore
   const harm = neighbours.decoding * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
+  const sum = weight * (wait + load + owed + prefill) + decode + harm;
+  const doubt = host.speed.prefill.samples > 0 ? 0 : doubtOf(host, sum - load * weight);
   return {
     wait: wait / 1_000,
     load: load / 1_000,
@@ -98,8 +105,15 @@ function forecastAfter(fleet: Fleet, host: Host, need: Need, wait: number): Fore
     decode: decode / 1_000,
     harm: harm / 1_000,
     cached,
-    total: (weight * (wait + load + owed + prefill) + decode + harm) / 1_000,
+    doubt: doubt / 1_000,
+    total: (sum + doubt) / 1_000,
   };
+}
+
+/** Nobody knows how slow an unmeasured host is: it is tried with what is small, and in the end with anything. */
+function doubtOf(host: Host, workMs: number): number {
+  host.doubted += 1;
+  return Math.max(0, workMs - TRIAL_MS) * Math.max(0, 1 - host.doubted / DOUBTS_MAX);
 }
 
 function cachedTokens(need: Need, runner: Runner): number {

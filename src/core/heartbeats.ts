@@ -2,8 +2,10 @@
 import type { Effect } from "./events.ts";
 import { reconcileLeases, voidLeases } from "./leases.ts";
 import { learnFinished } from "./finished.ts";
+import { recordFootprints } from "./loads.ts";
 import { deadAfterMs, isUnproven, servingBeat, statusOf } from "./liveness.ts";
 import { reconcileRunners, unloadAll } from "./runners.ts";
+import { spreadTo } from "./spread.ts";
 import { probeSlots } from "./speed/slots.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
 
@@ -29,6 +31,8 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   probeSlots(host.slots, now);
   const orders = reconcileLeases(fleet, host, beat, now);
   if (beat.backend === "up") reconcileRunners(fleet, host, beat);
+  recordFootprints(fleet, beat.running);
+  orders.push(...spreadTo(fleet, host, beat, now));
   fleet.touched.add(host);
   return [...orders, { type: "heartbeat-accepted", hostId, resync: first, unproven: isUnproven(host) }];
 }

@@ -83,5 +83,6 @@ function newHost(registration: HostRegistration, now: number): Host {
     slots: newSlotsInferred(),
     busyModels: newMeter(now),
     reserved: 0,
+    doubted: 0,
   };
 }

@@ -19,24 +19,29 @@ const RELOAD_HORIZON_MS = 60_000;
 export function loadAhead(fleet: Fleet, host: Host, runner: Runner, now: number): number {
   if (runner.resident) return 0;
   const rates = runnerRates(fleet, host, runner);
-  const begun = beganLoadingAt(runner);
+  const begun = beganLoadingAt(runner, now);
   const ownMs = now - runner.speed.residentAt < PAGE_CACHE_MS ? rates.warmLoadMs : rates.coldLoadMs;
   if (begun !== undefined) return Math.max(0.1 * ownMs, ownMs - (now - begun));
   return ownMs + otherLoads(host, now) + evictionCost(fleet, host, runner, now);
 }
 
-/** When the first request was sent that makes the runner load; undefined if none was. */
-function beganLoadingAt(runner: Runner): number | undefined {
+/** When the first request was sent that makes the runner load, or it was ordered to; undefined if it does not load. */
+function beganLoadingAt(runner: Runner, now: number): number | undefined {
+  const { orderedAt } = runner;
+  if (orderedAt !== undefined && now - orderedAt < ORDERED_MS) return orderedAt;
   for (const lease of runner.leases) return lease.grantedAt;
   return undefined;
 }
+
+/** An order that was not carried out by then was lost, or could not be. */
+const ORDERED_MS = 60_000;
 
 /** Ollama loads one model at a time. */
 function otherLoads(host: Host, now: number): number {
   let aheadMs = 0;
   for (const other of host.runners.values()) {
     if (other.resident) continue;
-    const begun = beganLoadingAt(other);
+    const begun = beganLoadingAt(other, now);
     if (begun === undefined) continue;
     const ownMs = other.speed.rates?.coldLoadMs ?? 0;
     aheadMs += Math.max(0.1 * ownMs, ownMs - (now - begun));
@@ -49,7 +54,7 @@ function evictionCost(fleet: Fleet, host: Host, runner: Runner, now: number): nu
   const residents: Runner[] = [];
   for (const other of host.runners.values()) if (other.resident) residents.push(other);
   const same = residents.find(({ model }) => model === runner.model);
-  if (same === undefined && !isCrowded(host, runner, residents.length)) return 0;
+  if (same === undefined && !isCrowded(fleet, host, runner, residents.length)) return 0;
   let cheapest = Infinity;
   for (const victim of same === undefined ? residents : [same]) {
     cheapest = Math.min(cheapest, reloadCost(fleet, victim, now));
@@ -58,27 +63,49 @@ function evictionCost(fleet: Fleet, host: Host, runner: Runner, now: number): nu
 }
 
 function reloadCost(fleet: Fleet, victim: Runner, now: number): number {
-  const asked = fleet.demand.get(`${victim.model} ${victim.options}`);
-  const perMs = asked === undefined ? 0 : asked.rate * Math.exp(-(now - asked.at) / DEMAND_MS);
+  const perMs = demandRate(fleet, `${victim.model} ${victim.options}`, now);
   const likely = 1 - Math.exp(-perMs * RELOAD_HORIZON_MS);
   const drain = victim.leases.size > 0 ? EVICT_MS * victim.leases.size : 0;
   return drain + likely * (victim.speed.rates?.warmLoadMs ?? 0);
 }
 
-function isCrowded(host: Host, runner: Runner, residents: number): boolean {
-  const beat = host.heard?.beat;
+function isCrowded(fleet: Fleet, host: Host, runner: Runner, residents: number): boolean {
   if (residents === 0) return false;
   if (residents >= MOST_RESIDENT) return true;
-  const bytes = (host.models.get(runner.model)?.sizeBytes ?? 0) * FOOTPRINT;
-  return beat?.vramFreeBytes !== undefined && bytes > FIT * beat.vramFreeBytes;
+  return host.heard?.beat.vramFreeBytes !== undefined && footprintBytes(fleet, host, runner.model) > roomBytes(host);
+}
+
+/** Answers the memory that a model may take on a host without anything leaving; nothing where that is not known. */
+export function roomBytes({ heard }: Host): number {
+  if (heard === undefined || heard.beat.running.length >= MOST_RESIDENT) return 0;
+  const { vramFreeBytes, running } = heard.beat;
+  if (vramFreeBytes !== undefined) return FIT * vramFreeBytes;
+  return running.length === 0 ? Infinity : 0;
+}
+
+/** Estimates the memory of a model with its contexts: as much as it takes elsewhere, else its file and a quarter. */
+export function footprintBytes(fleet: Fleet, host: Host, model: string): number {
+  const sizeBytes = host.models.get(model)?.sizeBytes ?? 0;
+  return Math.max(sizeBytes, fleet.footprints.get(model) ?? sizeBytes * FOOTPRINT);
+}
+
+/** Remembers what models take in memory, from what a host lists. */
+export function recordFootprints(fleet: Fleet, running: readonly { key: string; sizeBytes: number }[]): void {
+  for (const { key, sizeBytes } of running) if (sizeBytes > 0) fleet.footprints.set(key, sizeBytes);
 }
 
 const DEMAND_MS = 120_000;
 
+/** Answers how often a model with options is asked for, per ms. */
+export function demandRate(fleet: Fleet, key: string, now: number): number {
+  const asked = fleet.demand.get(key);
+  return asked === undefined ? 0 : asked.rate * Math.exp(-(now - asked.at) / DEMAND_MS);
+}
+
 /** Records that a model with options was asked for. */
 export function recordDemand(fleet: Fleet, model: string, options: string, now: number): void {
   const key = `${model} ${options}`;
-  const known = fleet.demand.get(key) ?? { rate: 0, at: now };
+  const known = fleet.demand.get(key) ?? { model, options, rate: 0, at: now };
   known.rate = known.rate * Math.exp(-(now - known.at) / DEMAND_MS) + 1 / DEMAND_MS;
   known.at = now;
   fleet.demand.delete(key);

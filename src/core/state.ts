@@ -17,6 +17,8 @@ export interface FleetSettings {
   readonly policy: PolicyName;
   /** The policy of single models that have one of their own; none. */
   readonly policyOf?: ((model: string) => PolicyName | undefined) | undefined;
+  /** Whether models that are asked for are loaded ahead on hosts with room to spare; true. */
+  readonly spreads?: boolean | undefined;
   /** What the operator prefers, by host id: lower first; 0. */
   readonly tierOf?: ((hostId: string) => number) | undefined;
   /** How long a lease may last when nothing else ends it; 30 min. */
@@ -70,6 +72,8 @@ export interface Runner {
   readonly concurrency: Meter;
   /** Whether it is believed to be in memory. */
   resident: boolean;
+  /** When it was last ordered to load ahead of requests. */
+  orderedAt?: number | undefined;
   /** Context it is started with, tokens; 0 while its host's own is not known. */
   contextLength: number;
 }
@@ -152,6 +156,8 @@ export interface Host {
   readonly busyModels: Meter;
   /** Waiting requests that are held for it. */
   reserved: number;
+  /** Forecasts made while nothing of its speed is known. */
+  doubted: number;
   /** When the requests it runs are expected to end, the first first; to be listed anew where absent. */
   ends?: readonly ExpectedEnd[] | undefined;
 }
@@ -237,7 +243,9 @@ export interface Fleet {
   /** Numbers the walks through the prefixes. */
   stamps: number;
   /** Requests per ms by model and options, fading. */
-  readonly demand: Map<string, { rate: number; at: number }>;
+  readonly demand: Map<string, { readonly model: string; readonly options: string; rate: number; at: number }>;
+  /** Memory of models as hosts list them. */
+  readonly footprints: Map<string, number>;
   /** By lease, in order of their ends. */
   readonly ended: Map<string, EndedWork>;
 }

@@ -113,6 +113,11 @@ export const orderSchema = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("load"),
     model: z.string(),
+    runner: z
+      .string()
+      .max(300)
+      .optional()
+      .describe("Options to load it with, see wire/runner-options; its own if none."),
     pinned: z.boolean().optional().describe("True for a model that is never to be unloaded for want of requests."),
   }),
   z.object({ type: z.literal("unload"), model: z.string() }),

@@ -12,7 +12,9 @@ export interface Sample {
   readonly promptBytes: number;
   /** Bytes of the prompt that were expected in the cache. */
   readonly matchedBytes: number;
-  readonly promptTokens?: number | undefined;
+  /** As counted by the host, else as expected. */
+  readonly promptTokens: number;
+  readonly countedTokens?: number | undefined;
   readonly promptMs?: number | undefined;
   readonly outputTokens?: number | undefined;
   readonly outputMs?: number | undefined;
@@ -54,10 +56,10 @@ const PAGE_CACHE_MS = 30 * 60_000;
 /** Takes one finished request; answers which part of an expected prefix hit came true, where that could be told. */
 export function learnSample(subject: RateSubject, sample: Sample, now: number): number | undefined {
   const { fleet, model, runner } = subject;
-  const { promptTokens, outputTokens, promptBytes, shape } = sample;
+  const { countedTokens, outputTokens, promptBytes, shape } = sample;
   // Images and what a template adds make a short text many tokens: that is no estimate of text.
-  if (promptTokens !== undefined && promptTokens > 0 && promptBytes > 0) {
-    learn(model.bytesPerToken, Math.max(0.5, promptBytes / promptTokens), BYTES_FLOOR);
+  if (countedTokens !== undefined && countedTokens > 0 && promptBytes > 0) {
+    learn(model.bytesPerToken, Math.max(0.5, promptBytes / countedTokens), BYTES_FLOOR);
   }
   if (outputTokens !== undefined && outputTokens > 0) learnLength(model.lengths, shape, outputTokens);
   learnLoad(subject, sample, now);
@@ -82,7 +84,7 @@ function learnLoad({ host, fleet, runner, modelBytes }: RateSubject, { loadMs }:
 
 function learnPrefill(subject: RateSubject, sample: Sample): number | undefined {
   const { runner } = subject;
-  const { promptTokens = 0, promptMs = 0, promptBytes, matchedBytes, prefillHeldMs, busyModels } = sample;
+  const { promptTokens, promptMs = 0, promptBytes, matchedBytes, prefillHeldMs, busyModels } = sample;
   if (promptTokens < LEAST_READ_TOKENS || promptMs <= 0) return undefined;
   const ownMs = (promptMs - prefillHeldMs) / Math.max(1, busyModels);
   if (ownMs <= 0) return undefined;
@@ -130,7 +132,7 @@ function learnPrefillRate({ fleet, host, model, runner, modelBytes }: RateSubjec
 }
 
 function learnDecoding({ fleet, host, model, runner, modelBytes }: RateSubject, sample: Sample): void {
-  const { promptTokens = 0, outputTokens = 0, outputMs = 0, decodeHeldMs, concurrency, busyModels } = sample;
+  const { promptTokens, outputTokens = 0, outputMs = 0, decodeHeldMs, concurrency, busyModels } = sample;
   if (outputTokens < LEAST_WRITTEN_TOKENS || outputMs <= 0) return;
   const ownMs = Math.max(0.3 * outputMs, outputMs - decodeHeldMs) / Math.max(1, busyModels);
   const rate = (outputTokens * decodeDepthFactor(promptTokens + outputTokens / 2)) / ownMs;

@@ -4,7 +4,7 @@ import type { Forecast } from "../../../src/core/forecast.ts";
 import { predictedLatency } from "../../../src/core/policy/predicted-latency.ts";
 import { candidate, tally } from "./policy.case.ts";
 
-const IDLE: Forecast = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, cached: 0, total: 0 };
+const IDLE: Forecast = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
 
 function costing(hostId: string, seconds: number, freeSlots = 1) {
   return candidate(hostId, { freeSlots, forecast: { ...IDLE, total: seconds } });
@@ -39,7 +39,17 @@ describe("predicted_latency", () => {
   });
 
   it("says what each part costs", () => {
-    const forecast = { wait: 1, load: 2, owed: 0.5, prefill: 0.25, decode: 4, harm: 0.1, cached: 64, total: 11.6 };
+    const forecast = {
+      wait: 1,
+      load: 2,
+      owed: 0.5,
+      prefill: 0.25,
+      decode: 4,
+      harm: 0.1,
+      doubt: 0,
+      cached: 64,
+      total: 11.6,
+    };
     const { scores } = predictedLatency.choose([candidate("a", { forecast })], { random: () => 0 });
     expect(scores).toEqual([{ score: 11.6, parts: forecast }]);
   });
