@@ -62,8 +62,10 @@ const NOTHING_KNOWN: ReadonlyMap<string, CellSummary> = new Map();
 const NOWHERE: Refusal = { code: "no_host", detail: "no cell in CELLS serves this token's pool" };
 
 /** A request for one host goes to that host's cell alone. */
-async function sitesOf(c: Context<HonoEnv>, { principal, pinnedHost }: LeaseRequest): Promise<readonly CellSite[]> {
-  const sites = cellsFor(c, principal.pool);
+async function sitesOf(c: Context<HonoEnv>, lease: LeaseRequest): Promise<readonly CellSite[]> {
+  const { principal, pinnedHost, prefix, requestId } = lease;
+  // Prompts that begin alike find the hosts that have read that beginning.
+  const sites = cellsFor(c, principal.pool, String(prefix[0] ?? requestId));
   if (sites.length < 2 || pinnedHost === undefined) return sites;
   const found = await findHost(c, pinnedHost);
   const own = sites.filter((site) => site === found?.site);

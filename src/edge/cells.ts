@@ -10,10 +10,10 @@ import type { HonoEnv } from "./env.ts";
 /** A cell that has not answered by then is left out of what is read from all. */
 const ANSWER_WITHIN_MS = 3_000;
 
-/** The cells that serve a pool, the nearest to the caller first. */
-export function cellsFor(c: Context<HonoEnv>, pool: string): readonly CellSite[] {
+/** The cells that serve a pool, the nearest to the caller first; what shares a key meets in the same shard. */
+export function cellsFor(c: Context<HonoEnv>, pool: string, key?: string): readonly CellSite[] {
   const open = inPool(c.var.prepared.settings.CELLS, pool);
-  return open.length < 2 ? open : byNearness(open, placeOfRequest(c));
+  return open.length < 2 ? open : byNearness(open, placeOfRequest(c), key);
 }
 
 /** Where the caller stands, as Cloudflare tells; where the runtime tells nothing, as the header `hive-region` says. */

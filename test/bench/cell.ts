@@ -32,29 +32,29 @@ async function measureHosts(workerd: InspectedWorkerd, hosts: number): Promise<v
   await send(workerd, { type: "hosts", cell, hosts, models: MODELS, slots: 64 });
   const pairs = { type: "pairs", cell, models: MODELS, clients: AT_ONCE, count: 3_000 } as const;
   await send(workerd, pairs);
-  const leases = await rate(pairs.count, async () => await send(workerd, pairs));
-  console.log(`${hosts} hosts: ${leases} leases (acquire and settle) per second, ${AT_ONCE} at once`);
+  const leases = await rate(workerd, pairs.count, async () => await send(workerd, pairs));
+  console.log(`${hosts} hosts, ${AT_ONCE} at once, leases (acquire and settle): ${leases}`);
   await profile(workerd, pairs);
 
   const body = JSON.stringify({ ...pairs, clients: 1, count: 1 });
   const load = { url: workerd.url, headers: {}, body, connections: AT_ONCE, requests: 3_000 };
-  const http = await rate(load.requests, async () => await runLoad(load));
-  console.log(`${hosts} hosts: ${http} leases per second, each in an HTTP request of its own`);
+  const http = await rate(workerd, load.requests, async () => await runLoad(load));
+  console.log(`${hosts} hosts, ${AT_ONCE} at once, leases, each in an HTTP request of its own: ${http}`);
 
   let from = 1;
-  const beats = await rate(2_000, async () => {
+  const beats = await rate(workerd, 2_000, async () => {
     await send(workerd, { ...pairs, type: "heartbeats", hosts, slots: 64, from, count: 2_000 });
     from += 2_000;
   });
-  console.log(`${hosts} hosts: ${beats} heartbeats of ${MODELS} models per second`);
+  console.log(`${hosts} hosts, heartbeats of ${MODELS} models: ${beats}`);
 }
 
 async function measureSaturated(workerd: InspectedWorkerd): Promise<void> {
   const cell = "saturated";
   await send(workerd, { type: "hosts", cell, hosts: FULL.hosts, models: MODELS, slots: FULL.slots });
   const pairs = { type: "pairs", cell, models: MODELS, clients: FULL_CLIENTS, count: 6_000 } as const;
-  const leases = await rate(pairs.count, async () => await send(workerd, pairs));
-  console.log(`${FULL.hosts} hosts, ${FULL.waiting} always waiting: ${leases} leases per second`);
+  const leases = await rate(workerd, pairs.count, async () => await send(workerd, pairs));
+  console.log(`${FULL.hosts} hosts, ${FULL.waiting} always waiting, leases: ${leases}`);
   await profile(workerd, pairs);
 }
 
@@ -91,15 +91,19 @@ async function onWorkerd<Value>(work: (workerd: InspectedWorkerd) => Promise<Val
   }
 }
 
-/** Median per second over the rounds. */
-async function rate(count: number, work: () => Promise<unknown>): Promise<string> {
-  const rates: number[] = [];
+/** Medians over the rounds: per second, and per second of processor time of workerd, which is one thread. */
+async function rate(workerd: InspectedWorkerd, count: number, work: () => Promise<unknown>): Promise<string> {
+  const rounds: { perSecond: number; perCpuSecond: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const startedAt = performance.now();
+    const [startedAt, cpuBefore] = [performance.now(), await workerd.cpuSeconds()];
     await work();
-    rates.push(count / ((performance.now() - startedAt) / 1000));
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpuSeconds = (await workerd.cpuSeconds()) - cpuBefore;
+    rounds.push({ perSecond: count / seconds, perCpuSecond: count / cpuSeconds });
   }
-  return (rates.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN).toFixed(0);
+  const median = (pick: (round: (typeof rounds)[number]) => number) =>
+    (rounds.map(pick).toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN).toFixed(0);
+  return `${median(({ perSecond }) => perSecond)} per second (${median(({ perCpuSecond }) => perCpuSecond)} per second of workerd's processor time)`;
 }
 
 async function profile(workerd: InspectedWorkerd, load: CellLoad): Promise<void> {

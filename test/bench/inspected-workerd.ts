@@ -14,6 +14,8 @@ export interface InspectedWorkerd {
   readonly url: string;
   /** Bytes of the isolate's heap in use, after a full collection. */
   heapBytes(): Promise<number>;
+  /** Processor time the process has used, s: what other work on the machine does not change much. */
+  cpuSeconds(): Promise<number>;
   /** Resident bytes of the process. */
   residentBytes(): Promise<number>;
   /** Where the isolate spends its time while the work runs: function and share of the samples, the largest first. */
@@ -60,6 +62,11 @@ export async function startInspectedWorkerd(
       // A snapshot collects first; the method that only collects is never answered by workerd.
       await inspector.call("HeapProfiler.takeHeapSnapshot");
       return ((await inspector.call("Runtime.getHeapUsage")) as { usedSize: number }).usedSize;
+    },
+    cpuSeconds: async () => {
+      const fields = (await readFile(`/proc/${child.pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+      // utime and stime of proc_pid_stat(5), in ticks of 10 ms on Linux.
+      return (Number(fields[11]) + Number(fields[12])) / 100;
     },
     residentBytes: async () => {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");

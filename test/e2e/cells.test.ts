@@ -38,6 +38,8 @@ async function callsOf(verb: string): Promise<number[]> {
 }
 
 it("serves a client from the cell of its region, or else from the nearest", async () => {
+  // A host that has just joined serves once its address is proved.
+  await eventually("the last host serves", async () => (await hostOf(chat("apac-se"))) === "ap");
   expect(await hostOf(chat("weur"))).toBe("eu");
   expect(await hostOf(chat("enam"))).toBe("us");
   expect(await hostOf(chat("apac-ne"))).toBe("ap");

@@ -16,12 +16,29 @@ const SPILL: Readonly<Record<Region, readonly Region[]>> = {
   me: ["weur", "eeur", "apac-se", "apac", "enam", "afr", "apac-ne", "oc", "wnam", "sam"],
 };
 
-/** Orders cells by nearness to a place; equals keep their order, and a cell that stands nowhere in particular is last. */
-export function byNearness(sites: readonly CellSite[], place: Place): CellSite[] {
-  if (place === "any") return [...sites];
-  const order: readonly Place[] = [place, ...SPILL[place]];
-  const rank = ({ region }: CellSite): number => (region === "any" ? order.length : order.indexOf(region));
-  return [...sites].sort((a, b) => rank(a) - rank(b));
+/**
+ * Orders cells by nearness to a place; a cell that stands nowhere in particular is last. Equals keep their order, or are
+ * told apart by a key: requests that share one meet in the same shard, and keys spread over all shards (rendezvous
+ * hashing, Thaler and Ravishankar 1998).
+ */
+export function byNearness(sites: readonly CellSite[], place: Place, key?: string): CellSite[] {
+  const order: readonly Place[] = place === "any" ? [] : [place, ...SPILL[place]];
+  const rankOf = ({ region }: CellSite): number => (order.includes(region) ? order.indexOf(region) : order.length);
+  const ranked = sites.map((site) => ({
+    site,
+    rank: rankOf(site),
+    weight: key === undefined ? 0 : weigh(`${key} ${site.name}`),
+  }));
+  return ranked.sort((a, b) => a.rank - b.rank || a.weight - b.weight).map(({ site }) => site);
+}
+
+/** FNV-1a, with the finish of MurmurHash3 so that texts that differ in their last letter lie far apart. */
+function weigh(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 /** Answers the cells that take hosts, or requests, of a pool. */

@@ -24,7 +24,10 @@ export default {
         break;
       case "heartbeats":
         await inParallel(load.clients, load.count, async (index) => {
-          const verdict = await cell.recordHeartbeat(`host-${index % load.hosts}`, heartbeat(load, load.from + index));
+          const verdict = await cell.recordHeartbeat(
+            `host-${index % load.hosts}`,
+            heartbeat(load, index % load.hosts, load.from + index),
+          );
           if (!verdict.ok) throw new Error(`a heartbeat was refused: ${verdict.code}`);
         });
         break;
@@ -65,13 +68,14 @@ async function joinHosts(cell: CellRpc, load: Extract<CellLoad, { type: "hosts" 
     };
     const joined = await cell.joinHost(registration, `${load.cell}-${id}`);
     if (!joined.ok) throw new Error(`a host cannot join: ${joined.code}`);
-    await cell.recordHeartbeat(id, heartbeat(load, 0));
+    await cell.recordHeartbeat(id, heartbeat(load, index, 0));
   }
 }
 
-/** A host with so many models of the size `/api/tags` reports them in, two of them loaded. */
+/** A host with so many models of the size `/api/tags` reports them in, two of them loaded: not the same ones on all. */
 function heartbeat(
   { models, slots }: { readonly models: number; readonly slots: number },
+  host: number,
   sequence: number,
 ): Heartbeat {
   const names = Array.from({ length: models }, (_, index) => `model-${index}:8b-instruct-q4_K_M`);
@@ -100,7 +104,7 @@ function heartbeat(
       capabilities: ["completion", "tools"],
       contextLength: 131_072,
     })),
-    running: rows.slice(0, 2).map((row) => ({
+    running: [...rows, ...rows].slice((2 * host) % models, ((2 * host) % models) + 2).map((row) => ({
       ...row,
       contextLength: 8_192,
       sizeVramBytes: 5_000_000_000,
@@ -116,7 +120,13 @@ function heartbeat(
 function leaseRequest(model: number): LeaseRequest {
   return {
     requestId: crypto.randomUUID(),
-    principal: { tokenId: "token-1", tenant: "tenant-1", priority: "normal", pool: "default" },
+    principal: {
+      tokenId: "token-1",
+      tenant: `tenant-${model}`,
+      priority: "normal",
+      pool: "default",
+      limits: { loads: 1_000_000 },
+    },
     model: `registry.ollama.ai/library/model-${model}:8b-instruct-q4_k_m`,
     needs: [],
     kind: "chat",

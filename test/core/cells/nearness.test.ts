@@ -23,6 +23,20 @@ describe("nearness", () => {
     expect(names(byNearness(some, "eeur"))).toEqual(["cell:default:weur", "cell:default:oc", "cell:default:any"]);
   });
 
+  it("sends what shares a key to the same shard, and spreads keys over all shards of a region", () => {
+    const shards = sites("default:enam, default:weur:0, default:weur:1, default:weur:2, default:weur:3");
+    const first = (key: string) => byNearness(shards, "weur", key)[0]?.name ?? "";
+    expect(first("conversation")).toBe(first("conversation"));
+    const counts = new Map<string, number>();
+    for (let key = 0; key < 4_000; key += 1) {
+      const name = first(`${key}`);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      expect(byNearness(shards, "weur", `${key}`).at(-1)?.region).toBe("enam");
+    }
+    expect(counts.size).toBe(4);
+    for (const count of counts.values()) expect(Math.abs(count - 1_000)).toBeLessThan(150);
+  });
+
   it("opens only the cells of its pool to a token, and all to an operator", () => {
     const some = sites("default:weur, gpu:weur, gpu:enam");
     expect(names(inPool(some, "gpu"))).toEqual(["cell:gpu:weur", "cell:gpu:enam"]);
