@@ -15,7 +15,9 @@ const DAY_MS = 86_400_000;
 export const CLIENT_TOKEN_MAX_TTL_MS = 366 * DAY_MS;
 export const CLIENT_TOKEN_DEFAULT_TTL_MS = 30 * DAY_MS;
 
-export const clientScopeSchema = z.enum(["inference", "manage"]).describe("manage opens the management of models.");
+export const clientScopeSchema = z
+  .enum(["inference", "manage", "scale"])
+  .describe("manage opens the management of models; scale, for autoscalers, reading what is wanted.");
 
 export const clientClaimsSchema = z
   .object({
@@ -23,7 +25,7 @@ export const clientClaimsSchema = z
     sub: subjectSchema.describe("The tenant."),
     iat: secondsSchema,
     exp: secondsSchema,
-    scope: z.array(clientScopeSchema).min(1).max(2).default(["inference"]),
+    scope: z.array(clientScopeSchema).min(1).max(3).default(["inference"]),
     models: z.array(z.string().min(1).max(300)).max(64).default(["*"]).describe("Globs of models the token may use."),
     priority: z.enum(["low", "normal", "high"]).default("normal").describe("Highest priority the token may ask for."),
     pool: poolSchema.default("default"),

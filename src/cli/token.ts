@@ -12,9 +12,12 @@ import { CliError, print } from "./terminal.ts";
 import { addTokenAdmin } from "./token-admin.ts";
 import { registerOllamaKey } from "./token-ollama.ts";
 
+/** What a token of a named scope opens. */
+const SCOPES = { manage: ["inference", "manage"], scale: ["scale"] } as const;
+
 interface IssueOptions {
   readonly role: "client" | "admin";
-  readonly scope?: "manage";
+  readonly scope?: "manage" | "scale";
   readonly sub: string;
   readonly models?: string;
   readonly rpm?: number;
@@ -41,7 +44,12 @@ export function addToken(program: Command): void {
     .command("issue")
     .description("print a new token")
     .addOption(new Option("--role <role>").choices(["client", "admin"]).makeOptionMandatory())
-    .addOption(new Option("--scope <scope>", "also allow the management of models").choices(["manage"]))
+    .addOption(
+      new Option("--scope <scope>", "manage: also the management of models; scale: only /hive/v1/scale").choices([
+        "manage",
+        "scale",
+      ]),
+    )
     .option("--sub <name>", "whom the token speaks for", "default")
     .option("--models <globs>", "models it may use, comma-separated (default: all)")
     .option("--rpm <n>", "requests per minute", readCount)
@@ -120,7 +128,7 @@ function clientClaims(options: IssueOptions): Partial<ClientClaims> & { readonly
   if (models?.length === 0) throw new CliError("--models names no model", 2);
   return {
     sub: options.sub,
-    ...(options.scope === undefined ? {} : { scope: ["inference", "manage"] }),
+    ...(options.scope === undefined ? {} : { scope: [...SCOPES[options.scope]] }),
     ...(models === undefined ? {} : { models }),
     ...Object.fromEntries(COUNTS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
     ...(options.priority === undefined ? {} : { priority: options.priority }),

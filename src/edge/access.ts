@@ -26,12 +26,24 @@ export function methodsOf(path: string): string[] {
 
 /** Whether a caller with a valid token may pass. */
 export function mayEnter(route: Route, caller: Pick<Caller, "role" | "scopes">): boolean {
-  switch (route.access) {
+  return caller.role === "admin" ? mayOperate(route, caller.scopes) : mayUse(route, caller.scopes);
+}
+
+/** An operator may do what clients may, and of the operators' routes what the token's scopes open. */
+function mayOperate(route: Route, scopes: readonly string[]): boolean {
+  return route.access !== "admin" && route.access !== "scale" ? true : isOpened(route, scopes);
+}
+
+function mayUse({ access }: Route, scopes: readonly string[]): boolean {
+  switch (access) {
     case "admin":
-      return caller.role === "admin" && isOpened(route, caller.scopes);
+      return false;
     case "manage":
-      return caller.role === "admin" || caller.scopes.includes("manage");
+    case "scale":
+      return scopes.includes(access);
     case "client":
+      // An autoscaler's token may read one figure, and use no model.
+      return scopes.some((scope) => scope !== "scale");
     case "none":
     case "invite":
     case "host":

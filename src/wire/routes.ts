@@ -2,9 +2,9 @@
 
 /**
  * Who may call: everyone; the holder of an invite, or a host with its own key (their routes judge the proof themselves);
- * any client; a client with scope `manage`; an operator. An operator may also do what clients may.
+ * any client; a client with scope `manage`; an autoscaler's token (scope `scale`) or an operator; an operator. An operator may also do what clients may.
  */
-export type Access = "none" | "invite" | "host" | "client" | "manage" | "admin";
+export type Access = "none" | "invite" | "host" | "client" | "manage" | "scale" | "admin";
 
 /** What a token of an operator must open, for routes of operators; `*` opens all. */
 export type AdminScope = "read" | "hosts" | "tokens";
@@ -32,7 +32,7 @@ const hosts: readonly Route[] = [
 
 const operators: readonly Route[] = [
   admin("GET", "/hive/v1/fleet", "read", "hosts, models, slots, queue"),
-  admin("GET", "/hive/v1/scale", "read", "wanted hosts and copies of models, and why"),
+  { ...admin("GET", "/hive/v1/scale", "read", "wanted hosts and copies of models, and why"), access: "scale" },
   admin("POST", "/hive/v1/hosts/:id/drain", "hosts", "gives the host no new requests"),
   admin("POST", "/hive/v1/hosts/:id/resume", "hosts", "gives it requests again"),
   admin("DELETE", "/hive/v1/hosts/:id", "hosts", "forgets the host and its keys"),

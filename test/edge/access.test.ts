@@ -22,6 +22,7 @@ const COMERS: Record<string, () => Promise<string | undefined>> = {
   "a dummy": async () => "ollama",
   "a client": async () => await edge.client(),
   "a managing client": async () => await edge.client({ scope: ["inference", "manage"] }),
+  "an autoscaler": async () => await edge.client({ scope: ["scale"] }),
   "an operator": async () => await edge.admin(),
   "an operator who may read": async () => await edge.admin({ scopes: ["read"] }),
   "an operator who may do nothing": async () => await edge.admin({ scopes: [] }),
@@ -56,6 +57,8 @@ function isPromised({ access, scope }: Route, comer: string): boolean {
       return CLIENTS.includes(comer) || OPERATORS.includes(comer);
     case "manage":
       return comer === "a managing client" || OPERATORS.includes(comer);
+    case "scale":
+      return ["an autoscaler", "an operator", "an operator who may read"].includes(comer);
     case "admin":
       return comer === "an operator" || (comer === "an operator who may read" && scope === "read");
   }
