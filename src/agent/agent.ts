@@ -18,6 +18,8 @@ import { openOllama } from "./ollama-client.ts";
 import { Orders } from "./orders.ts";
 import { Probe } from "./probe.ts";
 import { Residency } from "./residency.ts";
+import { openShare } from "./share.ts";
+import type { Share } from "./share.ts";
 import { openServer, refuse } from "./server.ts";
 import type { Handler } from "./server.ts";
 import { readKeys, readMembership, writeMembership } from "./state.ts";
@@ -36,6 +38,10 @@ export interface AgentOptions {
   readonly limits?: Partial<Limits>;
   /** GPU memory, where the machine cannot be asked for it. */
   readonly memoryBytes?: number;
+  /** Ollama's model folder; models can then come from other hosts. */
+  readonly modelsDir?: string;
+  /** Where other hosts may fetch models from this one. */
+  readonly share?: { readonly hostname: string; readonly port: number };
   readonly log: Log;
 }
 
@@ -67,7 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       work.leases.cancelAll();
       work.orders.stop();
       work.loads.stop();
-      await Promise.all([work.heartbeats.stop(), server.close()]);
+      await Promise.all([work.heartbeats.stop(), server.close(), work.share?.close()]);
       ollama.close();
     };
     return { hostId: membership.hostId, port: server.port, drain: work.drain, close };
@@ -77,6 +83,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     throw cause;
   }
 }
+
+type LegKey = Awaited<ReturnType<typeof deriveLegKey>>;
 
 interface Parts {
   readonly options: AgentOptions;
@@ -92,6 +100,7 @@ async function prepare(parts: Parts) {
   const { options, ollama, clock, keys, membership, slots } = parts;
   const { hostId, issuer, edgeAgreementKey } = membership;
   const { log } = options;
+  const legKey = await deriveLegKey(keys.agreementPrivateKey, edgeAgreementKey, hostId);
   const leases = new Leases(slots);
   const hurry = (): void => heartbeats.hurry();
   const limits = new CurrentLimits(options.limits);
@@ -99,9 +108,10 @@ async function prepare(parts: Parts) {
   const residency = new Residency(async () => await probe.readRunning());
   const nameOf = (model: string): string | undefined => probe.nameOf(model);
   const loads = new Loads({ ollama, residency, limits, nameOf, log, onChanged: hurry });
-  const orders = new Orders({ ollama, leases, loads, residency, log, onChanged: hurry });
-  const memory = new GpuMemoryWatch(options.memoryBytes);
+  const orders = new Orders({ ollama, leases, loads, residency, log, onChanged: hurry, modelsDir: options.modelsDir });
   const leaving = { draining: false };
+  const share = await openShareOf(parts, legKey);
+  const told = toldBeside(options, orders, share);
   const heartbeats: Heartbeats = new Heartbeats({
     membership,
     keys,
@@ -112,15 +122,11 @@ async function prepare(parts: Parts) {
     limits,
     slots,
     log,
-    also: () => ({
-      tasks: orders.tasks.report(),
-      ...memory.read(),
-      ...(leaving.draining ? { draining: true } : {}),
-    }),
+    also: () => ({ ...told(), ...(leaving.draining ? { draining: true } : {}) }),
     carryOut: (order) => orders.carryOut(order),
   });
   const gate = new Gate({
-    legKey: await deriveLegKey(keys.agreementPrivateKey, edgeAgreementKey, hostId),
+    legKey,
     hostId,
     runId: heartbeats.runId,
     issuer,
@@ -145,7 +151,26 @@ async function prepare(parts: Parts) {
     hurry();
     await leases.whenIdle(limitMs);
   };
-  return { leases, orders, loads, heartbeats, handler, drain };
+  return { leases, orders, loads, heartbeats, handler, drain, share };
+}
+
+/** What heartbeats tell beside what Ollama says: work on order, memory, the door for other hosts. */
+function toldBeside({ memoryBytes }: AgentOptions, orders: Orders, share: Share | undefined) {
+  const memory = new GpuMemoryWatch(memoryBytes);
+  return () => ({
+    ...(share === undefined ? {} : { shareUrl: share.url }),
+    tasks: orders.tasks.report(),
+    ...memory.read(),
+  });
+}
+
+/** The door for other hosts of the site, where the operator has asked for one. */
+async function openShareOf({ options, membership, clock }: Parts, legKey: LegKey): Promise<Share | undefined> {
+  const { share: listen, modelsDir, log } = options;
+  if (listen === undefined) return undefined;
+  if (modelsDir === undefined) throw new AgentError("--share needs --models: Ollama's model folder");
+  const { hostId, issuer } = membership;
+  return await openShare({ listen, modelsDir, legKey, hostId, issuer, clock, log });
 }
 
 /** Who this host is: by joining with an invite that was not used yet, else from the last join. */

@@ -7,12 +7,16 @@ import type { Loads } from "./loads.ts";
 import type { Log } from "./log.ts";
 import type { OllamaClient } from "./ollama-client.ts";
 import { ollamaUrl } from "./ollama-client.ts";
+import { copyModel } from "./copy-model.ts";
 import { pullModel } from "./pull.ts";
+import type { PullWatch } from "./pull.ts";
 import type { Residency } from "./residency.ts";
 import { Tasks } from "./tasks.ts";
+import { wake } from "./wake.ts";
 
 /** How often the cell is told how far a download is, beside its regular heartbeats. */
 const PROGRESS_GAP_MS = 2_000;
+const SHOW_LIMIT_MS = 30_000;
 
 export interface OrdersDeps {
   readonly ollama: OllamaClient;
@@ -21,10 +25,13 @@ export interface OrdersDeps {
   readonly residency: Residency;
   readonly log: Log;
   readonly onChanged: () => void;
+  /** Ollama's model folder, where the agent may write: models can then come from other hosts. */
+  readonly modelsDir?: string | undefined;
 }
 
 type Progress = (doneBytes: number, totalBytes: number) => void;
 type Load = Extract<Order, { type: "load" }>;
+type Pull = Extract<Order, { type: "pull" }>;
 
 export class Orders {
   readonly tasks = new Tasks();
@@ -50,7 +57,10 @@ export class Orders {
         this.inTurn("unload", order.model, async () => await this.unload(order.model));
         return;
       case "pull":
-        void this.run("pull", order.model, async (progress) => await this.pull(order.model, progress));
+        void this.run("pull", order.model, async (progress) => await this.pull(order, progress));
+        return;
+      case "wake":
+        void this.wake(order.mac);
         return;
     }
   }
@@ -118,7 +128,13 @@ export class Orders {
     throw new Error(`ollama answered ${answer.status} ${words}`.trim());
   }
 
-  private async pull(model: string, progress: Progress): Promise<void> {
+  private async wake(mac: string): Promise<void> {
+    const failure = await wake(mac).then(() => undefined, faultOf);
+    this.deps.log({ event: failure === undefined ? "woke" : "wake-failed", mac, reason: failure });
+  }
+
+  /** From a neighbour that has the files, else from where Ollama has them. */
+  private async pull(order: Pull, progress: Progress): Promise<void> {
     let toldAt = performance.now();
     const onProgress: Progress = (doneBytes, totalBytes) => {
       progress(doneBytes, totalBytes);
@@ -126,6 +142,39 @@ export class Orders {
       toldAt = performance.now();
       this.deps.onChanged();
     };
-    await pullModel(this.deps.ollama, model, { signal: this.stopped.signal, onProgress });
+    const watch = { signal: this.stopped.signal, onProgress };
+    if (await this.copy(order, watch)) return;
+    await pullModel(this.deps.ollama, order.model, watch);
   }
+
+  /** True when a copy from another host has worked and Ollama lists the model. */
+  private async copy({ model, digest, from = [] }: Pull, watch: PullWatch): Promise<boolean> {
+    const { modelsDir, ollama, log } = this.deps;
+    if (modelsDir === undefined || digest === undefined) return false;
+    for (const { hostId, url, token } of from) {
+      if (token === undefined) continue;
+      try {
+        await copyModel({ hostId, url, token }, { modelsDir, model, digest, ...watch });
+        const shown = await post(ollama, "/api/show", { model }, watch.signal);
+        log({ event: shown === 200 ? "model-copied" : "copied-model-unlisted", model, from: hostId });
+        // Not listed: --models names another folder than Ollama's.
+        return shown === 200;
+      } catch (cause) {
+        watch.signal.throwIfAborted();
+        log({ event: "copy-failed", model, from: hostId, reason: faultOf(cause) });
+      }
+    }
+    return false;
+  }
+}
+
+async function post(ollama: OllamaClient, path: string, body: object, signal: AbortSignal): Promise<number> {
+  const answer = await call(ollamaUrl(ollama, path), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: Buffer.from(JSON.stringify(body)),
+    timeoutMs: SHOW_LIMIT_MS,
+    signal,
+  });
+  return answer.status;
 }

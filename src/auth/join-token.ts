@@ -1,6 +1,6 @@
 // Join tokens: an operator's invitation of one host, with everything about it that the host must not choose itself.
 import * as z from "zod";
-import { hostIdSchema } from "../wire/host.ts";
+import { hostIdSchema, macSchema } from "../wire/host.ts";
 import type { Result } from "../wire/result.ts";
 import { poolSchema, secondsSchema, tokenIdSchema } from "./claims.ts";
 import { keyNamedBy } from "./keys.ts";
@@ -20,6 +20,7 @@ export const invitationSchema = z
     url: z.string().max(300).refine(isOrigin).describe("Origin of the host: scheme, name, port; no path, no user."),
     pool: poolSchema,
     region: z.string().max(63).describe("Where the host stands; may be empty."),
+    mac: macSchema.optional().describe("Of the machine, for waking it when it sleeps."),
     slots: z.int().positive().max(4096).optional().describe("Most requests at once, over what the host reports."),
   })
   .describe("What an operator binds to a host.");

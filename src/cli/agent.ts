@@ -21,6 +21,8 @@ interface AgentFlags {
   readonly listen: { readonly hostname: string; readonly port: number };
   readonly slots?: number;
   readonly memory?: number;
+  readonly models?: string;
+  readonly share?: { readonly hostname: string; readonly port: number };
   readonly drain: number;
   readonly state: string;
 }
@@ -35,6 +37,8 @@ export function addAgent(program: Command): void {
     .option("--listen <address:port>", "where the tunnel ends", readListen, { hostname: "127.0.0.1", port: 11435 })
     .option("--slots <n>", "most requests at once", readCount)
     .option("--memory <size>", "GPU memory, e.g. 24GiB (default: asked of the machine)", readSize)
+    .option("--models <dir>", "Ollama's model folder, so that models can come from other hosts of the site")
+    .option("--share <address:port>", "let other hosts fetch models here (with --models)", readListen)
     .option("--drain <duration>", "longest wait for running requests when asked to end", readWait, 30_000)
     .option(...STATE_FLAG)
     .action(run);
@@ -49,6 +53,8 @@ async function run(flags: AgentFlags): Promise<void> {
     listen: flags.listen,
     stateDir: resolve(flags.state),
     ...(flags.join === undefined ? {} : { joinToken: flags.join }),
+    ...(flags.models === undefined ? {} : { modelsDir: resolve(flags.models) }),
+    ...(flags.share === undefined ? {} : { share: flags.share }),
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
     log: (line) => say(`agent: ${JSON.stringify(line)}`),

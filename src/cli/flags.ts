@@ -1,7 +1,7 @@
 // Readers of flag values; each says in one line what it wanted.
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../wire/duration.ts";
-import { hostIdSchema } from "../wire/host.ts";
+import { hostIdSchema, macSchema } from "../wire/host.ts";
 import { parseSize } from "../wire/size.ts";
 
 /** HIVE_URL, or where `hive up` and `hive serve` listen. */
@@ -79,6 +79,13 @@ export function collectOllama(text: string, before: readonly string[] | undefine
 export function readHostId(text: string): string {
   const parsed = hostIdSchema.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "not a host id");
+  return parsed.data;
+}
+
+/** A MAC address with colons or dashes, as small letters with colons. */
+export function readMac(text: string): string {
+  const parsed = macSchema.safeParse(text.toLowerCase().replaceAll("-", ":"));
+  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "not a MAC address");
   return parsed.data;
 }
 

@@ -5,7 +5,7 @@ import type { HostView } from "../wire/fleet-view.ts";
 import type { EdgeTarget } from "./edge-client.ts";
 import { callEdge, readFleet } from "./edge-client.ts";
 import { hostTable } from "./fleet-table.ts";
-import { readCount, readHostId, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { readCount, readHostId, readMac, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, requireKeys } from "./state.ts";
 import { CliError, print, say } from "./terminal.ts";
 
@@ -20,6 +20,7 @@ export function addHost(program: Command): void {
     .requiredOption("--hostname <name-or-url>", "tunnel hostname, or http://127.0.0.1:PORT")
     .option("--slots <n>", "most requests at once", readCount)
     .option("--pool <name>", "group of hosts", "default")
+    .option("--mac <address>", "of the machine, to wake it when it sleeps", readMac)
     .option("--region <region>", "where the host stands", "")
     .option(...STATE_FLAG)
     .action(invite);
@@ -70,6 +71,7 @@ interface InviteOptions {
   readonly slots?: number;
   readonly pool: string;
   readonly region: string;
+  readonly mac?: string;
   readonly state: string;
 }
 
@@ -80,10 +82,17 @@ async function invite(id: string, options: InviteOptions): Promise<void> {
     throw new CliError("--hostname takes a hostname such as gpu1.example.com, or http://127.0.0.1:PORT", 2);
   }
   const keys = await requireKeys(options.state);
-  const { pool, region, slots } = options;
+  const { pool, region, slots, mac } = options;
   const token = await issueJoinToken(
     keys,
-    { hostId: id, url: url.origin, pool, region, ...(slots === undefined ? {} : { slots }) },
+    {
+      hostId: id,
+      url: url.origin,
+      pool,
+      region,
+      ...(slots === undefined ? {} : { slots }),
+      ...(mac === undefined ? {} : { mac }),
+    },
     { issuer: await readIssuer(options.state), now: Date.now() },
   );
   print(token);

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
+import { wake } from "../agent/wake.ts";
 import type { ScaleOrder } from "../wire/scale.ts";
 
 export interface ScalerWorkOptions {
@@ -115,10 +116,14 @@ export class ScalerWork {
     const { log, limitMs } = this.#options;
     const startedAt = performance.now();
     log({ event: "command", verb, host, order: order.id });
+    const mac = verb === "up" ? order.macs[host] : undefined;
+    // The command may find it awake already, or wake it itself: a packet that was not needed does nothing.
+    if (mac !== undefined) await wake(mac).catch(() => log({ event: "wake-failed", host, mac }));
     const failure = await this.#command(this.#options[verb], {
       HIVE_HOST: host,
       HIVE_ORDER: String(order.id),
       HIVE_CELL: order.cell ?? "",
+      HIVE_MAC: mac ?? "",
       HIVE_DESIRED: String(order.desired),
       HIVE_REASON: order.reason,
     });

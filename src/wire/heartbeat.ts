@@ -1,5 +1,6 @@
 // The heartbeat: what an agent tells the cell every few seconds, and what it is told in answer.
 import * as z from "zod";
+import { macSchema, publicKeySchema } from "./host.ts";
 
 export const capabilitySchema = z
   .string()
@@ -108,6 +109,15 @@ export const heartbeatSchema = z
   .describe("What an agent reports.");
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
+/** Where a model's files can be had: the cell names host and key, the edge puts its leave in the key's place. */
+export const copySourceSchema = z.object({
+  hostId: z.string().max(63),
+  url: z.string().max(300),
+  key: publicKeySchema.optional().describe("The giver's agreement key; never leaves the edge."),
+  token: z.string().max(4096).optional().describe("Leave to read the files of this one model."),
+});
+export type CopySource = z.infer<typeof copySourceSchema>;
+
 export const orderSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cancel"), leaseId: z.string() }),
   z.object({
@@ -124,7 +134,12 @@ export const orderSchema = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("pull"),
     model: z.string(),
-    from: z.array(z.string()).optional().describe("Ids of hosts that have the model's files."),
+    digest: z.string().max(128).optional().describe("Digest of the copies that others have."),
+    from: z.array(copySourceSchema).max(8).optional().describe("Hosts of the site that have the model's files."),
+  }),
+  z.object({
+    type: z.literal("wake"),
+    mac: macSchema.describe("Machine on the local network to send a magic packet to."),
   }),
 ]);
 export type Order = z.infer<typeof orderSchema>;

@@ -10,6 +10,11 @@ export const hostIdSchema = z
   )
   .describe("Id of a host, chosen by the operator, a DNS label.");
 
+/** A machine's address on its network, for waking it. */
+export const macSchema = z
+  .string()
+  .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, "expected a MAC address such as 0a:1b:2c:3d:4e:5f");
+
 /** A public key of the OKP family as jose exports it. */
 export const publicKeySchema = z
   .strictObject({
@@ -51,6 +56,8 @@ export interface HostRegistration {
   readonly region: string;
   /** Most requests at once that the operator allows, over what the host reports. */
   readonly slots?: number | undefined;
+  /** For waking it when it sleeps. */
+  readonly mac?: string | undefined;
   readonly signingKey: PublicKey;
   readonly agreementKey: PublicKey;
   readonly registeredAt: number;

@@ -1,6 +1,6 @@
 // Scaling on the wire: what is wanted, for people and for autoscalers that poll, and the order that is posted to a scaler.
 import * as z from "zod";
-import { hostIdSchema } from "./host.ts";
+import { hostIdSchema, macSchema } from "./host.ts";
 
 export const scaleOrderSchema = z
   .object({
@@ -9,6 +9,7 @@ export const scaleOrderSchema = z
     desired: z.int().nonnegative().describe("Hosts that are to run, in all."),
     start: z.array(hostIdSchema).max(10_000).readonly().describe("Known hosts that are to start."),
     create: z.int().nonnegative().describe("Hosts beside them that are to be made, invited and started."),
+    macs: z.record(hostIdSchema, macSchema).readonly().default({}).describe("Addresses of sleeping hosts to start."),
     known: z.int().nonnegative().describe("Hosts that are registered, running or not."),
     stop: z
       .array(hostIdSchema)

@@ -26,6 +26,7 @@ function anOrder(part: Partial<ScaleOrder> = {}): ScaleOrder {
     desired: 1,
     start: [],
     create: 0,
+    macs: {},
     known: 0,
     stop: [],
     reason: "test",

@@ -1,5 +1,7 @@
 // Orders that bring the copies of each model in memory to the number wanted: load, unload the coldest, pull.
-import type { Order } from "../../wire/heartbeat.ts";
+import type { CopySource, Order } from "../../wire/heartbeat.ts";
+import type { HostRegistration } from "../../wire/host.ts";
+import { majorityDigest } from "../digests.ts";
 import type { Fleet, Host } from "../state.ts";
 import { lastUsedAt } from "./demand.ts";
 import type { Scaler } from "./scaler.ts";
@@ -49,8 +51,7 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
     const missingOnDisk = plan.wanted - plan.onDisk;
     if (missingOnDisk > 0 && underWay(scaler, plan.model, "pull") === 0) {
       const target = findTarget(scaler, hosts, plan);
-      const from = hosts.filter((host) => mayGive(scaler, host, plan.model)).map(({ registration }) => registration.id);
-      if (target !== undefined) give(target, { type: "pull", model: plan.model, from: from.slice(0, 4) });
+      if (target !== undefined) give(target, pullOrder(scaler, hosts, plan.model));
     }
   }
   return orders;
@@ -182,6 +183,23 @@ function findTarget(scaler: Scaler, hosts: readonly Host[], { model }: ModelPlan
   return able.sort((a, b) => a.leases.size - b.leases.size || a.models.size - b.models.size)[0];
 }
 
-function mayGive(scaler: Scaler, host: Host, model: string): boolean {
-  return host.models.has(model) && scaler.settings.ruleOf(model).mayComeFrom(host.registration.id);
+/** Most hosts offered for one copy: the second is for when the first breaks. */
+const SOURCES_MAX = 4;
+
+/** A download, or a copy from the hosts of the fleet that let others fetch their files. */
+function pullOrder(scaler: Scaler, hosts: readonly Host[], model: string): Extract<Order, { type: "pull" }> {
+  const rule = scaler.settings.ruleOf(model);
+  const holders = hosts.filter((host) => host.models.has(model));
+  const digest = majorityDigest(holders.flatMap((host) => host.models.get(model) ?? []));
+  const from = holders.flatMap(({ registration, models, heard, leases }) => {
+    const url = heard?.beat.shareUrl;
+    const gives = rule.mayComeFrom(registration.id) && models.get(model)?.digest === digest;
+    return url === undefined || !gives ? [] : [{ busy: leases.size, source: sourceOf(registration, url) }];
+  });
+  const best = from.sort((a, b) => a.busy - b.busy).slice(0, SOURCES_MAX);
+  return { type: "pull", model, ...(best.length === 0 ? {} : { digest, from: best.map(({ source }) => source) }) };
+}
+
+function sourceOf({ id, agreementKey }: HostRegistration, url: string): CopySource {
+  return { hostId: id, url, key: agreementKey };
 }

@@ -19,6 +19,8 @@ export interface StandingOrder {
   readonly start: readonly string[];
   /** How many hosts beside them are missing, which nobody has invited yet. */
   readonly create: number;
+  /** MAC addresses of those to start, where they are known. */
+  readonly macs: Readonly<Record<string, string>>;
   /** How many hosts were registered when it was given. */
   readonly known: number;
   /** Hosts without work that get none any more: these and no others may be stopped. */
@@ -131,10 +133,17 @@ function renewOrder(scaler: Scaler, fleet: Fleet, wanted: number, reason: string
   if (before === undefined ? idle : stillStands(before, needs, fleet, now) && (idle || now < before.deadline))
     return before;
   const known = fleet.hosts.size;
+  const macs = Object.fromEntries(
+    needs.start.flatMap((hostId) => {
+      const mac = fleet.hosts.get(hostId)?.registration.mac;
+      return mac === undefined ? [] : [[hostId, mac]];
+    }),
+  );
   scaler.order = {
     id: (before?.id ?? 0) + 1,
     ...needs,
     known,
+    macs,
     reason,
     since: now,
     deadline: now + scaler.settings.orderMs,

@@ -12,6 +12,7 @@ import type { HostsPlan, StandingOrder } from "./hosts.ts";
 import type { ScaleSettings } from "./settings.ts";
 import { steadyAt } from "./steady.ts";
 import type { Steady } from "./steady.ts";
+import { wakeOrders } from "./wake.ts";
 import { fleetShape, wantedModels } from "./wanted.ts";
 import type { FleetShape, ModelPlan } from "./wanted.ts";
 
@@ -72,6 +73,9 @@ export function evaluate(scaler: Scaler, fleet: Fleet, now: number): ScalePlan {
   reconcile(scaler.demand, fleet);
   scaler.shape = fleetShape(fleet, scaler.shape, now);
   const models = wantedModels(scaler, fleet, now);
+  const before = scaler.order?.id;
   const hosts = planHosts(scaler, fleet, models, now);
-  return { models, hosts, orders: planCopies(scaler, fleet, models, now) };
+  const { order } = hosts;
+  const waking = order === undefined || order.id === before ? [] : wakeOrders(fleet, order, now);
+  return { models, hosts, orders: [...planCopies(scaler, fleet, models, now), ...waking] };
 }

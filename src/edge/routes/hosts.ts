@@ -15,6 +15,7 @@ import { forgetHost, lookUpHost, recallHost } from "../host-cells.ts";
 import type { KnownHost } from "../host-cells.ts";
 import { checkHostUrl } from "../host-url.ts";
 import { readBody } from "../read-body.ts";
+import { withLeaves } from "../copy-leaves.ts";
 import { refuse } from "../refuse.ts";
 import { registerHost } from "../register.ts";
 
@@ -35,13 +36,14 @@ export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
   const proven = await verifyHostToken(signingKey, proof, { hostId, issuer: settings.HIVE_ISSUER, now: Date.now() });
   const bound = await sha256Base64Url(new TextEncoder().encode(`${signingKey.x}.${agreementKey.x}`));
   if (!proven.ok || proven.value.bodySha256 !== bound) return unauthenticated();
-  const { pool, region, slots, jti } = invite.value;
+  const { pool, region, slots, mac, jti } = invite.value;
   const registration = {
     id: hostId,
     url: url.value,
     pool,
     region,
     slots,
+    mac,
     signingKey,
     agreementKey,
     registeredAt: Date.now(),
@@ -77,7 +79,7 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
   if (verdict.ok) {
     if (verdict.prove !== undefined)
       c.executionCtx.waitUntil(proveHost(c, verified.host, verdict.prove, parsed.data.runId));
-    return c.json(verdict.answer);
+    return c.json(await withLeaves(c.var.prepared, hostId, verdict.answer));
   }
   if (verdict.code === "new_cell") return c.json({ code: verdict.code, memory: verdict.memory }, 409);
   // It was removed, or has moved: the next heartbeat looks for it anew.

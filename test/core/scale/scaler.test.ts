@@ -179,10 +179,24 @@ describe("copies of models", () => {
     scene.beat("b", { models: [] });
     scene.beat("c", { models: [] });
     const [first, ...rest] = scene.plan().orders;
-    expect(first).toEqual({ hostId: "b", order: { type: "pull", model: MODEL, from: ["a"] } });
+    expect(first).toEqual({ hostId: "b", order: { type: "pull", model: MODEL } });
     expect(rest).toEqual([]);
     scene.rules.set(MODEL, { minCopies: 3, pull: false });
     expect(scene.given()).toEqual([]);
+  });
+
+  it("come from hosts of the fleet that share their files, where the rule lets them", () => {
+    scene.rules.set(MODEL, { minCopies: 3, pull: true, mayComeFrom: (id) => id !== "c" });
+    for (const id of ["a", "c"])
+      scene.beat(id, { models, running: loaded(MODEL), shareUrl: `http://10.0.0.1:1/${id}` });
+    scene.beat("b", { models: [] });
+    const key = aRegistration("a").agreementKey;
+    expect(scene.plan().orders).toEqual([
+      {
+        hostId: "b",
+        order: { type: "pull", model: MODEL, digest: "d1", from: [{ hostId: "a", url: "http://10.0.0.1:1/a", key }] },
+      },
+    ]);
   });
 
   it("are tried again a while after a host has reported that it failed", () => {
@@ -221,6 +235,29 @@ describe("hosts", () => {
     expect(order?.desired).toBeGreaterThan(1);
     expect(order?.create).toBe((order?.desired ?? 0) - 1);
     expect(scene.driver.fleet.queue.waiting.size).toBe(6);
+  });
+
+  it("that sleep are woken by another host of their region, once per order", () => {
+    const scene = new Scene();
+    const mac = "0a:1b:2c:3d:4e:5f";
+    for (const [id, region] of [
+      ["a", "home"],
+      ["b", "office"],
+    ] as const)
+      scene.send({ type: "host-registered", registration: aRegistration(id, { region }) });
+    scene.send({ type: "host-registered", registration: aRegistration("z", { region: "office", mac }) });
+    scene.beat("a", { models });
+    scene.beat("b", { models });
+    expect(scene.plan().orders.filter(({ order }) => order.type === "wake")).toEqual([]);
+    scene.ask(60);
+    scene.at(5_000);
+    const plan = scene.plan();
+    expect(plan.hosts.order).toMatchObject({ start: ["z"], macs: { z: mac } });
+    expect(plan.orders.filter(({ order }) => order.type === "wake")).toEqual([
+      { hostId: "b", order: { type: "wake", mac } },
+    ]);
+    scene.at(6_000);
+    expect(scene.plan().orders.filter(({ order }) => order.type === "wake")).toEqual([]);
   });
 
   it("keep one order while it is carried out, and get another when its time has passed", () => {
@@ -297,6 +334,7 @@ describe("hosts", () => {
       start: [],
       create: 0,
       known: 2,
+      macs: {},
       stop: ["b"],
       reason: "",
       since: T0,
