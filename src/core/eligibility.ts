@@ -70,6 +70,8 @@ export function reasonNotNow(host: Host, request: LeaseRequest, now: number): Re
 /** Counts how many more such requests a host of the field has room for. */
 export function roomFor(host: Host, { kind, model, runner }: LeaseRequest): number {
   if (kind === "control") return 1;
+  const { quiesced } = host;
+  if (quiesced !== undefined && quiesced.model === model && quiesced.options !== runner) return 0;
   const free = freeSlots(host, model);
   return free > 0 && model !== undefined && runsOtherwise(host, model, runner) ? 0 : free;
 }

@@ -23,6 +23,7 @@ export function grant(
   const work = control || need === undefined ? undefined : foresee(fleet, host, need, now);
   const books = { grantedAt: now, expiresAt, listed: false, missed: 0 };
   addLease(fleet, host, { id: leaseId, requestId, hostId, model, control, ...books, work });
+  host.quiesced = undefined;
   if (host.failure !== undefined) host.failure.probeLeaseId = leaseId;
   if (model !== undefined && !control) recordDemand(fleet, model, request.runner, now);
   fleet.lastChosen.set(model ?? "", hostId);

@@ -5,6 +5,7 @@ import { grant } from "./grant.ts";
 import { keepsWaiting, place } from "./placement.ts";
 import { servingBeat } from "./liveness.ts";
 import type { Placement } from "./placement.ts";
+import { endQuiescence, quiesceFor } from "./quiesce.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 import { Turns } from "./turns.ts";
@@ -27,6 +28,7 @@ interface Occasion {
 export function drainQueue(fleet: Fleet, { event, due }: Occasion, context: StepContext): Effect[] {
   const effects: Effect[] = [];
   const { now } = context;
+  endQuiescence(fleet, now);
   for (const waiting of expired(fleet, now)) {
     effects.push(refuse(fleet, waiting, whyInVain(fleet, now), now));
   }
@@ -52,6 +54,7 @@ function tryInTurn(fleet: Fleet, touched: readonly Host[] | undefined, context: 
   for (let waiting = turns.next(); waiting !== undefined && held < HELD_TRIES_MAX; waiting = turns.next()) {
     const roomy = touched === undefined ? undefined : withRoom(fleet, waiting, touched, context.now);
     if (roomy?.length === 0) {
+      quiesceFor(waiting, fieldOf(fleet, waiting.lane, waiting.request, context.now), context.now);
       turns.close(waiting.lane);
     } else if (roomy !== undefined && keepsWaiting(fleet, waiting, roomy, context.now)) {
       held += 1;
@@ -86,6 +89,7 @@ function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: E
   const placement = place(fleet, waiting, field, context);
   switch (placement.type) {
     case "wait":
+      if (placement.held === undefined) quiesceFor(waiting, field, context.now);
       if (waiting.request.mayWait === false) effects.push(refuse(fleet, waiting, BUSY, context.now));
       else
         hold(fleet.queue, waiting, placement.held === undefined ? undefined : { ...placement.held, at: context.now });

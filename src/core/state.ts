@@ -97,6 +97,12 @@ export interface Work {
   decodeHeldMs: number;
 }
 
+export interface Quiesced {
+  readonly model: string;
+  readonly options: string;
+  readonly until: number;
+}
+
 export interface ExpectedEnd {
   readonly at: number;
   /** What is always taken to be left, ms. */
@@ -156,6 +162,8 @@ export interface Host {
   readonly busyModels: Meter;
   /** Waiting requests that are held for it. */
   reserved: number;
+  /** Kept from further requests with other options of a model, until those who wait for these have had their turn. */
+  quiesced?: Quiesced | undefined;
   /** Forecasts made while nothing of its speed is known. */
   doubted: number;
   /** When the requests it runs are expected to end, the first first; to be listed anew where absent. */

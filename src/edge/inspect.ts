@@ -24,6 +24,8 @@ export interface Inspected {
   readonly needs: readonly string[];
   readonly runner: string;
   readonly numCtx?: number | undefined;
+  /** Where the body says so. */
+  readonly numCtxSpan?: JsonSpan | undefined;
   readonly numPredict?: number | undefined;
   readonly prompt: Prompt;
   /** Whether the model is to be unloaded when it is done. */
@@ -66,6 +68,7 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     needs: readNeeds(endpoint, body, prompt),
     runner: readRunner(body),
     numCtx,
+    numCtxSpan: numCtx === undefined ? undefined : body.options.get("num_ctx"),
     numPredict: readNumber(body, "num_predict") ?? readLimit(body),
     prompt,
     unloads: endpoint.kind !== "control" && isZeroDuration(readScalar(body.bytes, body.members.get("keep_alive"))),

@@ -26,6 +26,15 @@ const scalerSetting = z
   .string()
   .regex(/^(poll|https?:\/\/[^\s/@?#]+(\/\S*)?)?$/, "expected an http or https URL, or poll");
 
+const sizes = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(/^\d{1,9}$/, "expected whole numbers with commas between")
+      .transform(Number),
+  ),
+);
+
 export const POLICY_NAMES = [
   "predicted_latency",
   "round_robin",
@@ -48,6 +57,9 @@ export const settingsSchema = z.object({
   HOST_TIERS: pairsSetting(tier)
     .prefault("")
     .describe("Tiers of hosts for the strategy priority: GLOB=TIER, lower first; hosts that fit none are of tier 0."),
+  CONTEXT_SIZES: sizes
+    .prefault("")
+    .describe("Contexts (num_ctx) that requests are rounded up to, tokens, comma-separated; empty: as they ask."),
   QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
   QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
   HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),

@@ -3,11 +3,13 @@ import type { Context } from "hono";
 import { ERRORS } from "../../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../../wire/lease.ts";
 import { matchesModelGlobs } from "../../wire/model-name.ts";
+import type { Result } from "../../wire/result.ts";
 import { readRunnerOptions } from "../../wire/runner-options.ts";
 import { capOutput } from "../cap-output.ts";
 import { readDeadline } from "../deadline.ts";
 import { beginInTime } from "../early-commit.ts";
 import type { SlowRequest } from "../early-commit.ts";
+import { roundContext, writeNumber } from "../context-size.ts";
 import { ENDPOINTS } from "../endpoints.ts";
 import type { Endpoint } from "../endpoints.ts";
 import type { HonoEnv } from "../env.ts";
@@ -15,7 +17,7 @@ import { pinOf, whyNotPinned } from "../host-pin.ts";
 import { forwarded } from "../forwarded.ts";
 import { inspect } from "../inspect.ts";
 import { inspectForm } from "../inspect-form.ts";
-import type { Inspected } from "../inspect.ts";
+import type { Inspected, Unserved } from "../inspect.ts";
 import { hashPrompt, tenantKey } from "../prompt.ts";
 import type { PromptPrefix } from "../prompt.ts";
 import { readPlainBody } from "../plain-body.ts";
@@ -41,21 +43,40 @@ export function inference(endpoint: Endpoint) {
     const arrivedAt = Date.now();
     const body = await readPlainBody(c, endpoint);
     if (body instanceof Response) return body;
-    const inspected = endpoint.isForm
-      ? inspectForm(endpoint, c.req.header("content-type") ?? "", body)
-      : inspect(endpoint, body);
-    if (!inspected.ok) return await serveNameless(c, endpoint, inspected.error, body);
-    const barred = whyBarred(c, inspected.value);
+    const read = readRequest(c, endpoint, body);
+    if (!read.ok) return await serveNameless(c, endpoint, read.error, body);
+    const { inspected, sent } = read.value;
+    const barred = whyBarred(c, inspected);
     if (barred !== undefined) return refuse(endpoint.style, barred);
     const { REQUEST_LIMIT } = c.var.prepared.settings;
     const deadline = readDeadline(c.req.header("hive-deadline-ms"), REQUEST_LIMIT, arrivedAt);
     if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
-    const { request, slow } = await leased(c, endpoint, { ...inspected.value, deadlineAt: deadline.value }, body);
-    const order = orderForMany(c, inspected.value);
-    const answer =
-      order === undefined ? withLease(c, request) : orderLoads(c, { inspected: inspected.value, order, request });
+    const { request, slow } = await leased(c, endpoint, { ...inspected, deadlineAt: deadline.value }, sent);
+    const order = orderForMany(c, inspected);
+    const answer = order === undefined ? withLease(c, request) : orderLoads(c, { inspected, order, request });
     return await beginInTime(c, slow, answer);
   };
+}
+
+/** What the edge learned of a body, and the body as a host is to get it. */
+interface ReadRequest {
+  readonly inspected: Inspected;
+  readonly sent: Uint8Array;
+}
+
+function readRequest(c: Context<HonoEnv>, endpoint: Endpoint, body: Uint8Array): Result<ReadRequest, Unserved> {
+  const inspected = endpoint.isForm
+    ? inspectForm(endpoint, c.req.header("content-type") ?? "", body)
+    : inspect(endpoint, body);
+  if (!inspected.ok) return inspected;
+  const { numCtx, numCtxSpan } = inspected.value;
+  const size = numCtx === undefined ? undefined : roundContext(numCtx, c.var.prepared.settings.CONTEXT_SIZES);
+  if (size === undefined || size === numCtx || numCtxSpan === undefined) {
+    return { ok: true, value: { inspected: inspected.value, sent: body } };
+  }
+  const sent = writeNumber(body, numCtxSpan, size);
+  const again = inspect(endpoint, sent);
+  return again.ok ? { ok: true, value: { inspected: again.value, sent } } : again;
 }
 
 function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | undefined {

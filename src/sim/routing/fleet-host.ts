@@ -70,10 +70,10 @@ export class FleetHost {
     };
   }
 
-  /** Loads a model for nobody in particular (an empty prompt), with the host's own context. */
-  load(model: string, keepAliveMs?: number): void {
+  /** Loads a model for nobody in particular (an empty prompt), with the host's own context unless told. */
+  load(model: string, keepAliveMs?: number, numCtx?: number): void {
     const prompt = { tokens: 1, blocks: [], blockTokens: 1 };
-    this.host.submit({ model, prompt, outputTokens: 1, keepAliveMs }, {});
+    this.host.submit({ model, prompt, outputTokens: 1, keepAliveMs, numCtx }, {});
   }
 
   /** Dies: what it runs fails, and nothing is heard of it. */

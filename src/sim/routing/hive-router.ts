@@ -112,7 +112,7 @@ class HiveRouter implements Router {
   }
 
   #leaseRequest({ id, item, attempt, exclude, estimatedTokens }: Routed): LeaseRequest {
-    const { numCtx } = this.#world.rules;
+    const numCtx = item.numCtx ?? this.#world.rules.numCtx;
     return {
       requestId: id,
       principal: { tokenId: item.tenant, tenant: item.tenant, priority: "normal", pool: "*" },
@@ -180,7 +180,7 @@ class HiveRouter implements Router {
     if (host?.up !== true) return;
     switch (order.type) {
       case "load":
-        return host.load(order.model, this.#world.rules.keepAliveMs);
+        return host.load(order.model, this.#world.rules.keepAliveMs, contextIn(order.runner));
       case "unload":
         return host.host.unload(order.model);
       default:
@@ -188,6 +188,11 @@ class HiveRouter implements Router {
         return;
     }
   }
+}
+
+function contextIn(runner: string | undefined): number | undefined {
+  const digits = /(?:^|,)num_ctx=(\d+)/.exec(runner ?? "")?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Whole blocks of 1 KiB, as the edge hashes them: each block of a trace is several of these. */

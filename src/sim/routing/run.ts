@@ -131,7 +131,8 @@ class Simulation {
       return;
     }
     const { model, prompt, outputTokens } = routed.item;
-    const { numCtx, keepAliveMs } = this.rules;
+    const { keepAliveMs } = this.rules;
+    const numCtx = routed.item.numCtx ?? this.rules.numCtx;
     const later = (ending: Ending): void => {
       this.time.after(0, () => this.#ended(open, ending));
     };

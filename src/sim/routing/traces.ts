@@ -15,6 +15,8 @@ export interface WorkItem {
   readonly outputTokens: number;
   /** A chat unless given. */
   readonly kind?: "chat" | "embed" | undefined;
+  /** The context that the client asks for; what the simulation's rules say unless given. */
+  readonly numCtx?: number | undefined;
   /** The limit of the answer that the client sent; none unless given. */
   readonly numPredict?: number | undefined;
   /** How long after asking the client gives up; never unless given. */

@@ -1,0 +1,36 @@
+// Turns for options: where every host is busy with other options of a model, one is let run empty for those who have waited.
+import { runsOtherwise } from "./eligibility.ts";
+import type { Field } from "./eligibility.ts";
+import { AGEING_MS } from "./tenants.ts";
+import type { Fleet, Host, Waiting } from "./state.ts";
+
+/** Answers may be long; who waited is gone by then, or the host is given back. */
+const QUIESCED_MAX_MS = 60_000;
+
+/** Keeps the host that will be empty first from other options, once a request has waited for ten seconds. */
+export function quiesceFor({ request, queuedAt }: Waiting, field: Field, now: number): void {
+  const { model, runner } = request;
+  if (model === undefined || now - queuedAt < AGEING_MS) return;
+  let best: Host | undefined;
+  for (const host of field.hosts) {
+    if (host.quiesced?.model === model && host.quiesced.options === runner) return;
+    if (host.quiesced !== undefined || !runsOtherwise(host, model, runner)) continue;
+    if (best === undefined || lastEnd(host) < lastEnd(best)) best = host;
+  }
+  if (best !== undefined) best.quiesced = { model, options: runner, until: now + QUIESCED_MAX_MS };
+}
+
+/** Gives hosts back whose time is over. */
+export function endQuiescence(fleet: Fleet, now: number): void {
+  for (const host of fleet.hosts.values()) {
+    if (host.quiesced === undefined || host.quiesced.until > now) continue;
+    host.quiesced = undefined;
+    fleet.touched.add(host);
+  }
+}
+
+function lastEnd(host: Host): number {
+  let last = 0;
+  for (const { work } of host.leases.values()) last = Math.max(last, work?.firstTokenAt ?? 0);
+  return last;
+}
