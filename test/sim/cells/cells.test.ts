@@ -12,7 +12,7 @@ const spec: CellsSpec = {
   thinkMs: 100_000,
   serviceMs: 4_000,
   warmUpMs: 12_000,
-  measuredMs: 12_000,
+  measuredMs: 30_000,
 };
 
 describe("many cells", () => {
