@@ -7,6 +7,8 @@ import type { Host } from "./state.ts";
 
 /** Hosts described one by one; the decision travels with every grant. */
 const DESCRIBED_MAX = 16;
+/** Of more candidates so many of the best are described. */
+const BEST_MAX = 8;
 
 export interface Explained {
   readonly policy: Policy;
@@ -15,10 +17,14 @@ export interface Explained {
   readonly choice: Choice;
   readonly filtered: readonly { readonly host: Host; readonly reason: Reason | "suspect" }[];
   readonly request: LeaseRequest;
+  /** What the cost of a candidate is made of, for policies that go by costs. */
+  /** Hosts that could have been chosen and were not looked at closely. */
+  readonly unlooked?: number | undefined;
+  readonly partsOf?: ((index: number) => CandidateView["parts"]) | undefined;
 }
 
 /** Writes a decision down. */
-export function explain({ policy, host, candidates, choice, filtered, request }: Explained): Decision {
+export function explain({ policy, host, candidates, choice, filtered, request, partsOf, unlooked = 0 }: Explained): Decision {
   const shown = candidates.length <= DESCRIBED_MAX ? undefined : bestOf(choice);
   const views: CandidateView[] = [];
   const omitted: Record<string, number> = {};
@@ -26,9 +32,10 @@ export function explain({ policy, host, candidates, choice, filtered, request }:
     if (shown !== undefined && !shown.has(index)) continue;
     const scored = choice.scores[index];
     const base = { hostId, freeSlots };
-    views.push(scored === undefined ? base : { ...base, score: scored.score, parts: scored.parts });
+    views.push(scored === undefined ? base : { ...base, score: scored.score, parts: scored.parts ?? partsOf?.(index) });
   }
-  if (views.length < candidates.length) omitted["candidate"] = candidates.length - views.length;
+  const unshown = candidates.length - views.length + unlooked;
+  if (unshown > 0) omitted["candidate"] = unshown;
   for (const { host: other, reason } of filtered) {
     if (views.length < DESCRIBED_MAX)
       views.push({ hostId: other.registration.id, freeSlots: roomFor(other, request), filtered: reason });
@@ -40,19 +47,21 @@ export function explain({ policy, host, candidates, choice, filtered, request }:
 
 /** The chosen one and those with the lowest scores. */
 function bestOf({ index, scores }: Choice): Set<number> {
-  const best = [index];
+  const best: number[] = [];
   let worst = Infinity;
-  for (const [at, entry] of scores.entries()) {
-    const score = entry?.score ?? Infinity;
-    if (at === index || score >= worst) continue;
-    best.push(at);
-    if (best.length <= DESCRIBED_MAX / 2) continue;
-    best.sort((a, b) => scoreAt(scores, a) - scoreAt(scores, b)).splice(DESCRIBED_MAX / 2);
-    worst = scoreAt(scores, best.at(-1) ?? 0);
+  for (let at = 0; at < scores.length; at += 1) {
+    const score = scores[at]?.score ?? Infinity;
+    if (score >= worst) continue;
+    let place = best.length;
+    while (place > 0 && score < scoreAt(scores, best[place - 1])) place -= 1;
+    best.splice(place, 0, at);
+    if (best.length <= BEST_MAX) continue;
+    best.pop();
+    worst = scoreAt(scores, best[BEST_MAX - 1]);
   }
   return new Set([index, ...best]);
 }
 
-function scoreAt(scores: Choice["scores"], index: number): number {
-  return scores[index]?.score ?? Infinity;
+function scoreAt(scores: Choice["scores"], index: number | undefined): number {
+  return (index === undefined ? undefined : scores[index]?.score) ?? Infinity;
 }

@@ -40,6 +40,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     lastChosen: new Map(),
     version: 0,
     touched: new Set(),
+    fields: new Map(),
     drainedVersion: 0,
     tenants: new Map(),
     speed: newFleetSpeed(),

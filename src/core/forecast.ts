@@ -17,6 +17,8 @@ export interface Need {
   readonly shape: string;
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** How much more each token of the answer costs behind such a prompt. */
+  readonly depthFactor: number;
   readonly stamp: number;
   readonly now: number;
 }
@@ -40,13 +42,15 @@ export type Forecast = {
   readonly total: number;
 };
 
+type Parts = { -readonly [Key in keyof Forecast]: Forecast[Key] };
+
 /** Somebody who watches waits for the first token; who gets the answer in one piece does not. */
 const FIRST_TOKEN_WEIGHT = 1;
 /** An answer that has become longer than expected goes on for this part of the expectation. */
 const LEAST_REMAINING = 0.35;
 /** So much work may be risked at once on a host of unknown speed; more after a number of forecasts for it. */
 const TRIAL_MS = 3_000;
-const DOUBTS_MAX = 20;
+const DOUBTS_MAX = 80;
 /** The last token of a prompt is always read: its prediction is the first of the answer. */
 const LEAST_READ = 1;
 
@@ -61,22 +65,41 @@ export function needOf(fleet: Fleet, request: LeaseRequest, now: number, on?: Ho
   else matchRunner(runnerOf(fleet, on, model, request.runner), request, fleet.stamps);
   const outputTokens = request.kind === "embed" ? 0 : expectLength(known.lengths, shape, request.numPredict);
   const tokens = promptTokens(known, request.promptBytes);
-  return { request, model, shape, promptTokens: tokens, outputTokens, stamp: fleet.stamps, now };
+  const depthFactor = decodeDepthFactor(tokens);
+  return { request, model, shape, promptTokens: tokens, outputTokens, depthFactor, stamp: fleet.stamps, now };
 }
 
-/** Forecasts a request on a host that has a free slot. */
-export function forecast(fleet: Fleet, host: Host, need: Need): Forecast {
-  return forecastAfter(fleet, host, need, 0);
+/** Forecasts a request on a host, part by part; on one without a free slot with the wait for it. */
+export function forecast(fleet: Fleet, host: Host, need: Need, free = true): Forecast {
+  const parts = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
+  computeInto(parts, { fleet, host, need }, free ? 0 : waitForSlot(host, need.now));
+  return parts;
 }
 
-/** Forecasts a request on a host without a free slot, where that can be less than a limit, in seconds. */
-export function forecastBusy(fleet: Fleet, host: Host, need: Need, limit: number): Forecast | undefined {
+/** One for all: a decision computes hundreds of costs and looks at the parts of a few. */
+const SCRATCH: Parts = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
+
+/** Tells what a request would cost in all on a host with a free slot, in seconds. */
+export function costOn(fleet: Fleet, host: Host, need: Need): number {
+  computeInto(SCRATCH, { fleet, host, need }, 0);
+  return SCRATCH.total;
+}
+
+/** Tells the same for a host without a free slot; undefined where the wait alone costs more than a limit. */
+export function costOnBusy(fleet: Fleet, host: Host, need: Need, limit: number): number | undefined {
   const waitMs = waitForSlot(host, need.now);
   if ((need.request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1) * waitMs >= 1_000 * limit) return undefined;
-  return forecastAfter(fleet, host, need, waitMs);
+  computeInto(SCRATCH, { fleet, host, need }, waitMs);
+  return SCRATCH.total;
 }
 
-function forecastAfter(fleet: Fleet, host: Host, need: Need, wait: number): Forecast {
+interface Subject {
+  readonly fleet: Fleet;
+  readonly host: Host;
+  readonly need: Need;
+}
+
+function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number): void {
   const { now, request } = need;
   const runner = runnerOf(fleet, host, need.model, request.runner);
   const rates = runnerRates(fleet, host, runner);
@@ -90,29 +113,26 @@ function forecastAfter(fleet: Fleet, host: Host, need: Need, wait: number): Fore
   const neighbours = runner.leases.size === 0 ? NOBODY : measureNeighbours(runner, rates, now);
   const batch = Math.max(1, Math.min(neighbours.running + 1, host.heard?.beat.parallel ?? 1));
   const perToken = 1 / speedInBatch(rates.decode, batch);
-  const decode = need.outputTokens * decodeDepthFactor(tokens) * share * perToken;
+  const decode = need.outputTokens * need.depthFactor * share * perToken;
   const slowed = batch === 1 ? 0 : Math.max(0, perToken - 1 / speedInBatch(rates.decode, batch - 1));
   const harm = neighbours.decoding * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
   const sum = weight * (wait + load + owed + prefill) + decode + harm;
   const doubt = host.speed.prefill.samples > 0 ? 0 : doubtOf(host, sum - load * weight);
-  return {
-    wait: wait / 1_000,
-    load: load / 1_000,
-    owed: owed / 1_000,
-    prefill: prefill / 1_000,
-    decode: decode / 1_000,
-    harm: harm / 1_000,
-    cached,
-    doubt: doubt / 1_000,
-    total: (sum + doubt) / 1_000,
-  };
+  parts.wait = wait / 1_000;
+  parts.load = load / 1_000;
+  parts.owed = owed / 1_000;
+  parts.prefill = prefill / 1_000;
+  parts.decode = decode / 1_000;
+  parts.harm = harm / 1_000;
+  parts.cached = cached;
+  parts.doubt = doubt / 1_000;
+  parts.total = (sum + doubt) / 1_000;
 }
 
 /** Nobody knows how slow an unmeasured host is: it is tried with what is small, and in the end with anything. */
 function doubtOf(host: Host, workMs: number): number {
-  host.doubted += 1;
   return Math.max(0, workMs - TRIAL_MS) * Math.max(0, 1 - host.doubted / DOUBTS_MAX);
 }
 
@@ -133,8 +153,11 @@ interface Neighbours {
   owedMs: number;
 }
 
+const NEIGHBOURS: Neighbours = { running: 0, decoding: 0, tokensLeft: 0, owedMs: 0 };
+
 function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbours {
-  const sum: Neighbours = { running: 0, decoding: 0, tokensLeft: 0, owedMs: 0 };
+  const sum = NEIGHBOURS;
+  sum.running = sum.decoding = sum.tokensLeft = sum.owedMs = 0;
   const speed = speedInBatch(rates.decode, runner.leases.size);
   for (const { work } of runner.leases) {
     if (work === undefined) continue;

@@ -61,6 +61,7 @@ function rememberRun(host: Host, { runId, sequence }: FleetBeat): void {
 
 /** Whatever ran has ended; Ollama may have restarted with its agent. */
 function startAnew(fleet: Fleet, host: Host): void {
+  fleet.version += 1;
   voidLeases(fleet, host);
   unloadAll(fleet, host);
   host.slots.limit = Infinity;

@@ -1,13 +1,15 @@
 // Where a request goes: to a host the policy chooses, back to its client with a refusal, or on waiting.
 import type { ErrorCode } from "../wire/errors.ts";
-import type { LeaseRequest } from "../wire/lease.ts";
+import type { CandidateView, LeaseRequest } from "../wire/lease.ts";
 import { explain } from "./decision.ts";
 import type { Explained } from "./decision.ts";
 import type { StepContext } from "./events.ts";
 import { reasonNotNow, roomFor } from "./eligibility.ts";
 import type { Field, Reason, Verdict } from "./eligibility.ts";
-import { forecast, forecastBusy, needOf } from "./forecast.ts";
+import { costOn, costOnBusy, forecast, needOf } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
+import { matchedBytes } from "./prefixes.ts";
+import { runnerKey } from "./runners.ts";
 import { isSuspect } from "./liveness.ts";
 import type { Candidate } from "./policy/policy.ts";
 import { policyFor } from "./policy/table.ts";
@@ -44,12 +46,14 @@ interface Scene {
 
 function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, context: StepContext): Placement {
   const { sorted } = scene;
-  const free = sorted.free.length > 0 ? sorted.free : sorted.suspect;
+  const open = sorted.free.length > 0 ? sorted.free : sorted.suspect;
   const policy = policyFor(fleet, request.model);
   const ahead = policy.looksAhead === true;
   const need = needOf(fleet, request, context.now);
+  const free = ahead && need !== undefined ? pick(open, need, FREE_LOOKED_AT) : open;
+  const busy = ahead && need !== undefined ? pick(sorted.full, need, BUSY_LOOKED_AT) : [];
   const candidates = free.map((host) => describe(fleet, host, request, ahead ? need : undefined));
-  if (ahead && need !== undefined) addBusy(fleet, sorted.full, need, candidates);
+  if (need !== undefined) addBusy(fleet, busy, need, candidates);
   const choice = policy.choose(candidates, {
     random: context.random,
     previous: fleet.lastChosen.get(request.model ?? ""),
@@ -57,11 +61,17 @@ function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, cont
     waitedMs: context.now - queuedAt,
   });
   const { index, scores } = choice;
-  const host = index < free.length ? free[index] : sorted.full[index - free.length];
+  const host = index < free.length ? free[index] : busy[index - free.length];
   if (host === undefined) throw new RangeError(`policy ${policy.name} chose ${index} of ${candidates.length}`);
   if (index >= free.length) return { type: "wait", held: { host, score: scores[index]?.score ?? 0 } };
   const filtered = filteredOut(scene, ahead);
-  return { type: "host", host, need, decision: explain({ policy, host, candidates, choice, filtered, request }) };
+  const partsOf = (at: number): CandidateView["parts"] => {
+    const one = at < free.length ? free[at] : busy[at - free.length];
+    return one === undefined || need === undefined ? undefined : forecast(fleet, one, need, at < free.length);
+  };
+  const unlooked = ahead ? open.length + sorted.full.length - free.length - busy.length : 0;
+  const decision = explain({ policy, host, candidates, choice, filtered, request, partsOf, unlooked });
+  return { type: "host", host, need, decision };
 }
 
 /** The beginning of the prompt under the tenant's own key: the first messages of a conversation stay what they are. */
@@ -87,7 +97,7 @@ export function keepsWaiting(fleet: Fleet, waiting: Waiting, hosts: Iterable<Hos
     if (host === held.host) return false;
     const need = needOf(fleet, request, now, host);
     if (need === undefined) return false;
-    if (settles(forecast(fleet, host, need).total, held.score, now - queuedAt)) return false;
+    if (settles(costOn(fleet, host, need), held.score, now - queuedAt)) return false;
   }
   return true;
 }
@@ -112,26 +122,44 @@ function sortHosts(fleet: Fleet, field: Field, request: LeaseRequest, now: numbe
 
 function describe(fleet: Fleet, host: Host, request: LeaseRequest, need: Need | undefined): Candidate {
   const { model } = request;
+  if (host.speed.prefill.samples === 0) host.doubted += 1;
   return {
     hostId: host.registration.id,
     freeSlots: roomFor(host, request),
     active: host.slotsUsed,
     loaded: model !== undefined && host.loaded.has(model),
-    tier: fleet.settings.tierOf(host.registration.id),
-    forecast: need === undefined ? undefined : forecast(fleet, host, need),
+    tier: need === undefined ? fleet.settings.tierOf(host.registration.id) : undefined,
+    cost: need === undefined ? undefined : costOn(fleet, host, need),
   };
 }
 
-/** Adds hosts without a free slot; without a forecast where the wait alone costs more than the best free host. */
+/** Adds hosts without a free slot; without a cost where the wait alone costs more than the best free host. */
 function addBusy(fleet: Fleet, busy: readonly Host[], need: Need, candidates: Candidate[]): void {
   let limit = Infinity;
-  for (const { forecast: known } of candidates) if (known !== undefined && known.total < limit) limit = known.total;
+  for (const { cost } of candidates) if (cost !== undefined && cost < limit) limit = cost;
   for (const host of busy) {
     const hostId = host.registration.id;
     const loaded = host.loaded.has(need.model);
-    const ahead = forecastBusy(fleet, host, need, limit);
-    candidates.push({ hostId, freeSlots: 0, active: host.slotsUsed, loaded, forecast: ahead });
+    const cost = costOnBusy(fleet, host, need, limit);
+    candidates.push({ hostId, freeSlots: 0, active: host.slotsUsed, loaded, tier: undefined, cost });
   }
+}
+
+/** Most hosts looked at closely, beside those that have read the prompt's beginning. */
+const FREE_LOOKED_AT = 64;
+const BUSY_LOOKED_AT = 32;
+
+/** Picks of many hosts the fastest half, a few of the others, each time others, and those that have read the prompt. */
+function pick(hosts: readonly Host[], need: Need, most: number): readonly Host[] {
+  if (hosts.length <= most) return hosts;
+  const half = most / 2;
+  const stride = Math.ceil((hosts.length - half) / half);
+  return hosts.filter((host, index) => index < half || (index + need.stamp) % stride === 0 || hasRead(host, need));
+}
+
+function hasRead(host: Host, { model, request, stamp }: Need): boolean {
+  const runner = host.runners.get(runnerKey(model, request.runner));
+  return runner !== undefined && matchedBytes(runner, stamp) > 0;
 }
 
 /** These hosts will never take the request; what remains once they are taken away tells what to answer. */

@@ -9,9 +9,14 @@ import type { Fleet, FleetBeat, Host, Lease, Runner, Work } from "./state.ts";
 /** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
 const REMEMBERED_PER_HOST = 256;
 
+/** Names a runner within its host. */
+export function runnerKey(model: string, options: string): string {
+  return options === "" ? model : `${model} ${options}`;
+}
+
 /** Answers the runner of a host for a model with options; from now on if not before. */
 export function runnerOf(fleet: Fleet, host: Host, model: string, options: string): Runner {
-  const key = options === "" ? model : `${model} ${options}`;
+  const key = runnerKey(model, options);
   const known = host.runners.get(key);
   if (known !== undefined) return known;
   const runner: Runner = {

@@ -12,6 +12,8 @@ import { Turns } from "./turns.ts";
 
 /** Most requests tried in one step that go on waiting by choice: who is further behind waits for the next. */
 const HELD_TRIES_MAX = 32;
+/** Kinds of requests whose hosts are remembered. */
+const FIELDS_MAX = 256;
 /** How soon those who wait for a busy host by choice are tried again if nothing happens. */
 const RETRY_HELD_MS = 500;
 
@@ -76,10 +78,12 @@ function withRoom(fleet: Fleet, { request, lane }: Waiting, touched: readonly Ho
 
 /** Answers the hosts a lane's requests may go to, judged anew where something has changed. */
 function fieldOf(fleet: Fleet, lane: Lane, request: Waiting["request"], now: number) {
-  const known = lane.field;
+  const { fields } = fleet;
+  const known = fields.get(lane.key);
   if (known !== undefined && known.version === fleet.version && now < known.validUntil) return known;
   const field = judgeHosts(fleet, request, now);
-  lane.field = field;
+  if (fields.size >= FIELDS_MAX) fields.clear();
+  fields.set(lane.key, field);
   return field;
 }
 

@@ -195,7 +195,6 @@ export interface Lane {
   readonly key: string;
   /** By priority and tenant. */
   readonly flows: Map<string, Flow>;
-  field?: Field | undefined;
 }
 
 /** What is kept of a tenant while it has requests. */
@@ -241,6 +240,8 @@ export interface Fleet {
   version: number;
   /** Hosts that may have got room since the queue was last gone through. */
   readonly touched: Set<Host>;
+  /** The hosts that requests of a kind may go to, by lane. */
+  readonly fields: Map<string, Field>;
   /** The version when the whole queue was last gone through. */
   drainedVersion: number;
   /** When those who wait by choice are tried again, epoch ms. */

@@ -5,7 +5,8 @@ import type { Choice, Score } from "./policy.ts";
 export function chooseLowest(scores: readonly (Score | undefined)[], random: () => number): Choice {
   let best: number[] = [];
   let lowest = Infinity;
-  for (const [index, entry] of scores.entries()) {
+  for (let index = 0; index < scores.length; index += 1) {
+    const entry = scores[index];
     if (entry === undefined || entry.score > lowest) continue;
     if (entry.score < lowest) best = [];
     lowest = entry.score;

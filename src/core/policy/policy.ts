@@ -1,6 +1,5 @@
 // The contract of a policy: candidates that could all take the request go in, one comes out, with scores for all to see.
 import type { PolicyName } from "../../wire/settings.ts";
-import type { Forecast } from "../forecast.ts";
 
 /** A host that could take the request: now, or, for policies that look ahead, once it has a free slot. */
 export interface Candidate {
@@ -13,8 +12,8 @@ export interface Candidate {
   readonly loaded: boolean;
   /** What the operator prefers: lower first; 0 unless told. */
   readonly tier?: number | undefined;
-  /** What the request would cost there; for policies that look ahead, unless the wait alone costs more than a free host. */
-  readonly forecast?: Forecast | undefined;
+  /** What the request would cost there, s; for policies that look ahead, unless the wait alone costs more than a free host. */
+  readonly cost?: number | undefined;
 }
 
 export interface PolicyContext {
@@ -31,7 +30,8 @@ export interface PolicyContext {
 /** Lower is better. */
 export interface Score {
   readonly score: number;
-  readonly parts: Readonly<Record<string, number>>;
+  /** Absent for costs: what they are made of is written down for those that are shown. */
+  readonly parts?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface Choice {
@@ -43,7 +43,7 @@ export interface Choice {
 
 export interface Policy {
   readonly name: PolicyName;
-  /** Whether it is shown hosts without a free slot too, and forecasts; it may then choose to wait for one. */
+  /** Whether it is shown hosts without a free slot too, and costs; it may then choose to wait for one. */
   readonly looksAhead?: boolean;
   /** Tells whether a free host is good enough beside a busy one that is better, given their scores. */
   readonly settles?: (free: number, best: number, waitedMs: number) => boolean;

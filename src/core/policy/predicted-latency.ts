@@ -38,7 +38,7 @@ function costOf({ index, scores }: Choice): number {
   return scores[index]?.score ?? 0;
 }
 
-function scoreOf({ forecast, active, freeSlots }: Candidate): Score | undefined {
-  if (forecast !== undefined) return { score: forecast.total, parts: forecast };
+function scoreOf({ cost, active, freeSlots }: Candidate): Score | undefined {
+  if (cost !== undefined) return { score: cost };
   return freeSlots === 0 ? undefined : { score: (active * MS_PER_CONNECTION) / 1_000, parts: { active } };
 }

@@ -1,13 +1,11 @@
 // Seconds against seconds: when a host is taken, and when a busy one is waited for.
 import { describe, expect, it } from "vitest";
-import type { Forecast } from "../../../src/core/forecast.ts";
 import { predictedLatency } from "../../../src/core/policy/predicted-latency.ts";
+import { FleetDriver, MODEL, aModel, grantIn } from "../builders.ts";
 import { candidate, tally } from "./policy.case.ts";
 
-const IDLE: Forecast = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
-
 function costing(hostId: string, seconds: number, freeSlots = 1) {
-  return candidate(hostId, { freeSlots, forecast: { ...IDLE, total: seconds } });
+  return candidate(hostId, { freeSlots, cost: seconds });
 }
 
 function chosen(among: Parameters<typeof predictedLatency.choose>[0], waitedMs = 0): string | undefined {
@@ -38,20 +36,16 @@ describe("predicted_latency", () => {
     expect(chosen([costing("a", 5, 0), costing("b", 3, 0)], 60_000)).toBe("b");
   });
 
-  it("says what each part costs", () => {
-    const forecast = {
-      wait: 1,
-      load: 2,
-      owed: 0.5,
-      prefill: 0.25,
-      decode: 4,
-      harm: 0.1,
-      doubt: 0,
-      cached: 64,
-      total: 11.6,
-    };
-    const { scores } = predictedLatency.choose([candidate("a", { forecast })], { random: () => 0 });
-    expect(scores).toEqual([{ score: 11.6, parts: forecast }]);
+  it("says what each part costs, and the parts add up", () => {
+    const driver = new FleetDriver({ policy: "predicted_latency" });
+    driver.at(6_000);
+    driver.join("a", { models: [aModel(MODEL, { sizeBytes: 5e9 })] });
+    const { candidates } = grantIn(driver.acquire("1", { promptBytes: 4_000 })).decision;
+    const { load = 0, prefill = 0, decode = 0, doubt = 0, total, ...rest } = candidates[0]?.parts ?? {};
+    expect(Object.values(rest)).toEqual(Object.values(rest).map(() => 0));
+    expect(Math.min(load, prefill, decode)).toBeGreaterThan(0);
+    expect(total).toBeCloseTo(2 * (load + prefill) + decode + doubt, 9);
+    expect(candidates[0]?.score).toBe(total);
   });
 
   it("counts connections for requests that name no model", () => {
