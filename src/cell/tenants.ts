@@ -37,7 +37,7 @@ export class Tenants {
 
   /** Why a tenant's request may not start now. Later attempts and hops of one that was let in are not judged again. */
   admit(fleet: Fleet, request: LeaseRequest, now: number): Refusal | undefined {
-    if (request.attempt > 1 || (request.hops ?? 0) > 0) return undefined;
+    if (request.attempt > 1 || (request.hops ?? 0) > 0 || (request.part ?? 0) > 0) return undefined;
     const { tenant, limits } = request.principal;
     const underWay = limits?.concurrent === undefined ? 0 : countUnderWay(fleet, tenant, this.#tagOf(tenant));
     const tokensToday = limits?.tokensPerDay === undefined ? 0 : this.#tokensToday(tenant, now);

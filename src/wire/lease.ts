@@ -53,6 +53,8 @@ export interface LeaseRequest {
   readonly deadlineAt?: number | undefined;
   /** Time that earlier attempts of the request have waited for a slot, ms: QUEUE_TIMEOUT counts over all of them. */
   readonly waitedMs?: number | undefined;
+  /** Which part of one request of a client this is, from 0; limits count the first alone. Absent for whole ones. */
+  readonly part?: number | undefined;
   readonly pinnedHost?: string | undefined;
   /** False where another cell has a free slot: this one then refuses at once instead of letting the request wait. */
   readonly mayWait?: boolean | undefined;

@@ -26,7 +26,7 @@ import type { RefusalText } from "../refuse.ts";
 import { serveNameless } from "../nameless.ts";
 import { cappedBy, principalOf, whyKept } from "../request-policy.ts";
 import { orderForMany, orderLoads } from "./load.ts";
-import { withLease } from "../with-lease.ts";
+import { withParts } from "../with-parts.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
 /** A request that was understood, and until when its answer is wanted, epoch ms. */
@@ -53,7 +53,7 @@ export function inference(endpoint: Endpoint) {
     if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
     const { request, slow } = await leased(c, endpoint, { ...inspected, deadlineAt: deadline.value }, sent);
     const order = orderForMany(c, inspected);
-    const answer = order === undefined ? withLease(c, request) : orderLoads(c, { inspected, order, request });
+    const answer = order === undefined ? withParts(c, request) : orderLoads(c, { inspected, order, request });
     return await beginInTime(c, slow, answer);
   };
 }
