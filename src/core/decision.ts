@@ -24,16 +24,10 @@ export interface Explained {
 }
 
 /** Writes a decision down. */
-export function explain({ policy, host, candidates, choice, filtered, request, partsOf, unlooked = 0 }: Explained): Decision {
-  const shown = candidates.length <= DESCRIBED_MAX ? undefined : bestOf(choice);
-  const views: CandidateView[] = [];
+export function explain(explained: Explained): Decision {
+  const { policy, host, candidates, filtered, request, unlooked = 0 } = explained;
+  const views = describeBest(explained);
   const omitted: Record<string, number> = {};
-  for (const [index, { hostId, freeSlots }] of candidates.entries()) {
-    if (shown !== undefined && !shown.has(index)) continue;
-    const scored = choice.scores[index];
-    const base = { hostId, freeSlots };
-    views.push(scored === undefined ? base : { ...base, score: scored.score, parts: scored.parts ?? partsOf?.(index) });
-  }
   const unshown = candidates.length - views.length + unlooked;
   if (unshown > 0) omitted["candidate"] = unshown;
   for (const { host: other, reason } of filtered) {
@@ -43,6 +37,20 @@ export function explain({ policy, host, candidates, choice, filtered, request, p
   }
   const decision = { policy: policy.name, chosen: host.registration.id, candidates: views };
   return Object.keys(omitted).length === 0 ? decision : { ...decision, omitted };
+}
+
+function describeBest({ candidates, choice, partsOf }: Explained): CandidateView[] {
+  const shown = candidates.length <= DESCRIBED_MAX ? undefined : bestOf(choice);
+  const views: CandidateView[] = [];
+  for (let index = 0; index < candidates.length; index += 1) {
+    const candidate = candidates[index];
+    if (candidate === undefined || shown?.has(index) === false) continue;
+    const { hostId, freeSlots } = candidate;
+    const scored = choice.scores[index];
+    const base = { hostId, freeSlots };
+    views.push(scored === undefined ? base : { ...base, score: scored.score, parts: scored.parts ?? partsOf?.(index) });
+  }
+  return views;
 }
 
 /** The chosen one and those with the lowest scores. */

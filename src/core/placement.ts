@@ -44,16 +44,12 @@ interface Scene {
   readonly sorted: Sorted;
 }
 
-function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, context: StepContext): Placement {
-  const { sorted } = scene;
-  const open = sorted.free.length > 0 ? sorted.free : sorted.suspect;
+function choose(fleet: Fleet, waiting: Waiting, scene: Scene, context: StepContext): Placement {
+  const { request, queuedAt } = waiting;
   const policy = policyFor(fleet, request.model);
-  const ahead = policy.looksAhead === true;
   const need = needOf(fleet, request, context.now);
-  const free = ahead && need !== undefined ? pick(open, need, FREE_LOOKED_AT) : open;
-  const busy = ahead && need !== undefined ? pick(sorted.full, need, BUSY_LOOKED_AT) : [];
-  const candidates = free.map((host) => describe(fleet, host, request, ahead ? need : undefined));
-  if (need !== undefined) addBusy(fleet, busy, need, candidates);
+  const shown = show(fleet, request, scene.sorted, policy.looksAhead === true ? need : undefined);
+  const { candidates, hosts } = shown;
   const choice = policy.choose(candidates, {
     random: context.random,
     previous: fleet.lastChosen.get(request.model ?? ""),
@@ -61,17 +57,45 @@ function choose(fleet: Fleet, { request, queuedAt }: Waiting, scene: Scene, cont
     waitedMs: context.now - queuedAt,
   });
   const { index, scores } = choice;
-  const host = index < free.length ? free[index] : busy[index - free.length];
+  const host = hosts[index];
   if (host === undefined) throw new RangeError(`policy ${policy.name} chose ${index} of ${candidates.length}`);
-  if (index >= free.length) return { type: "wait", held: { host, score: scores[index]?.score ?? 0 } };
-  const filtered = filteredOut(scene, ahead);
-  const partsOf = (at: number): CandidateView["parts"] => {
-    const one = at < free.length ? free[at] : busy[at - free.length];
-    return one === undefined || need === undefined ? undefined : forecast(fleet, one, need, at < free.length);
-  };
-  const unlooked = ahead ? open.length + sorted.full.length - free.length - busy.length : 0;
-  const decision = explain({ policy, host, candidates, choice, filtered, request, partsOf, unlooked });
+  if (index >= shown.free) return { type: "wait", held: { host, score: scores[index]?.score ?? 0 } };
+  const decision = explain({
+    policy,
+    host,
+    candidates,
+    choice,
+    request,
+    filtered: filteredOut(scene, policy.looksAhead === true),
+    partsOf: (at) => partsOf(fleet, shown, need, at),
+    unlooked: shown.unlooked,
+  });
   return { type: "host", host, need, decision };
+}
+
+/** What a policy is shown: first the hosts with room, then, where it looks ahead, those without. */
+interface Shown {
+  readonly hosts: readonly Host[];
+  readonly candidates: readonly Candidate[];
+  /** How many have room. */
+  readonly free: number;
+  readonly unlooked: number;
+}
+
+function show(fleet: Fleet, request: LeaseRequest, sorted: Sorted, need: Need | undefined): Shown {
+  const open = sorted.free.length > 0 ? sorted.free : sorted.suspect;
+  const free = need === undefined ? open : pick(open, need, FREE_LOOKED_AT);
+  const candidates = free.map((host) => describe(fleet, host, request, need));
+  if (need === undefined) return { hosts: free, candidates, free: free.length, unlooked: 0 };
+  const busy = pick(sorted.full, need, BUSY_LOOKED_AT);
+  addBusy(fleet, busy, need, candidates);
+  const unlooked = open.length + sorted.full.length - candidates.length;
+  return { hosts: free.concat(busy), candidates, free: free.length, unlooked };
+}
+
+function partsOf(fleet: Fleet, { hosts, free }: Shown, need: Need | undefined, at: number): CandidateView["parts"] {
+  const host = hosts[at];
+  return host === undefined || need === undefined ? undefined : forecast(fleet, host, need, at < free);
 }
 
 /** The beginning of the prompt under the tenant's own key: the first messages of a conversation stay what they are. */

@@ -9,7 +9,8 @@ import { readKey, readScalar } from "../wire/json-text.ts";
 const INPUTS_PER_PART = 32;
 /** A fleet that is faster takes more of the parts: they need not be as many as hosts. */
 const PARTS_MAX = 16;
-const SPLIT_PATHS: ReadonlySet<string> = new Set(["/api/embed", "/v1/embeddings"]);
+const OLLAMA_PATH = "/api/embed";
+const SPLIT_PATHS: ReadonlySet<string> = new Set([OLLAMA_PATH, "/v1/embeddings"]);
 
 /** Cuts a request into requests for consecutive parts of its inputs; undefined where it is no large batch. */
 export function splitBatch(path: string, body: Uint8Array): Uint8Array[] | undefined {
@@ -36,42 +37,55 @@ export function splitBatch(path: string, body: Uint8Array): Uint8Array[] | undef
 
 /** Joins the answers to the parts, in their order; undefined where one of them is not what its path answers. */
 export function joinBatch(path: string, answers: readonly Uint8Array[]): Uint8Array | undefined {
-  const rows: Uint8Array[] = [];
-  const sums = { tokens: 0, totalNs: 0, loadNs: 0 };
-  let model: Uint8Array | undefined;
-  for (const answer of answers) {
-    const scanned = scanBody(answer);
-    const members = scanned.ok ? scanned.body.members : undefined;
-    const list = members?.get(path === "/api/embed" ? "embeddings" : "data");
-    if (members === undefined || list?.type !== "array") return undefined;
-    for (const element of elementsOf(answer, list)) {
-      const row = path === "/api/embed" ? element : memberOf(answer, element, "embedding");
-      if (row === undefined) return undefined;
-      rows.push(answer.subarray(row.start, row.end));
-    }
-    const named = members.get("model");
-    if (named !== undefined) model ??= answer.subarray(named.start, named.end);
-    const usage = members.get("usage");
-    const counted = usage === undefined ? members.get("prompt_eval_count") : memberOf(answer, usage, "prompt_tokens");
-    sums.tokens += numberAt(answer, counted);
-    sums.totalNs = Math.max(sums.totalNs, numberAt(answer, members.get("total_duration")));
-    sums.loadNs = Math.max(sums.loadNs, numberAt(answer, members.get("load_duration")));
-  }
-  return path === "/api/embed" ? writeOllama(model, rows, sums) : writeOpenAi(model, rows, sums.tokens);
+  const joined: Joined = { rows: [], model: undefined, tokens: 0, totalNs: 0, loadNs: 0 };
+  for (const answer of answers) if (!addAnswer(joined, path, answer)) return undefined;
+  return path === OLLAMA_PATH ? writeOllama(joined) : writeOpenAi(joined);
 }
 
-function writeOllama(
-  model: Uint8Array | undefined,
-  rows: readonly Uint8Array[],
-  { tokens, totalNs, loadNs }: { tokens: number; totalNs: number; loadNs: number },
-): Uint8Array {
+interface Joined {
+  readonly rows: Uint8Array[];
+  model: Uint8Array | undefined;
+  tokens: number;
+  totalNs: number;
+  loadNs: number;
+}
+
+function addAnswer(joined: Joined, path: string, answer: Uint8Array): boolean {
+  const scanned = scanBody(answer);
+  if (!scanned.ok) return false;
+  const { members } = scanned.body;
+  const rows = readRows(path, answer, members.get(path === OLLAMA_PATH ? "embeddings" : "data"));
+  if (rows === undefined) return false;
+  joined.rows.push(...rows);
+  const model = members.get("model");
+  if (model !== undefined) joined.model ??= answer.subarray(model.start, model.end);
+  const usage = members.get("usage");
+  const counted = usage === undefined ? members.get("prompt_eval_count") : memberOf(answer, usage, "prompt_tokens");
+  joined.tokens += numberAt(answer, counted);
+  joined.totalNs = Math.max(joined.totalNs, numberAt(answer, members.get("total_duration")));
+  joined.loadNs = Math.max(joined.loadNs, numberAt(answer, members.get("load_duration")));
+  return true;
+}
+
+function readRows(path: string, answer: Uint8Array, list: JsonSpan | undefined): Uint8Array[] | undefined {
+  if (list?.type !== "array") return undefined;
+  const rows: Uint8Array[] = [];
+  for (const element of elementsOf(answer, list)) {
+    const row = path === OLLAMA_PATH ? element : memberOf(answer, element, "embedding");
+    if (row === undefined) return undefined;
+    rows.push(answer.subarray(row.start, row.end));
+  }
+  return rows;
+}
+
+function writeOllama({ model, rows, tokens, totalNs, loadNs }: Joined): Uint8Array {
   const pieces = [text('{"model":'), model ?? text('""'), text(',"embeddings":[')];
   for (const [index, row] of rows.entries()) pieces.push(index === 0 ? NOTHING : COMMA_BYTES, row);
   pieces.push(text(`],"total_duration":${totalNs},"load_duration":${loadNs},"prompt_eval_count":${tokens}}`));
   return joinBytes(pieces);
 }
 
-function writeOpenAi(model: Uint8Array | undefined, rows: readonly Uint8Array[], tokens: number): Uint8Array {
+function writeOpenAi({ model, rows, tokens }: Joined): Uint8Array {
   const pieces = [text('{"object":"list","data":[')];
   for (const [index, row] of rows.entries()) {
     pieces.push(text(`${index === 0 ? "" : ","}{"object":"embedding","embedding":`), row, text(`,"index":${index}}`));

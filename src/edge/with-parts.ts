@@ -25,7 +25,8 @@ export async function withParts(c: Context<HonoEnv>, request: LeasedRequest): Pr
   const bad = answers.find(({ status }) => status !== 200 && status !== CANCELLED) ?? answers.find((a) => !a.ok);
   if (bad !== undefined) return bad;
   const whole = joinBatch(path, await Promise.all(answers.map(async (answer) => await bytesOf(answer))));
-  if (whole === undefined) return request.refuse({ code: "attempts_failed", detail: "a part of the batch came back odd" });
+  if (whole === undefined)
+    return request.refuse({ code: "attempts_failed", detail: "a part of the batch came back odd" });
   return new Response(whole, { status: 200, headers: joinHeaders(answers) });
 }
 

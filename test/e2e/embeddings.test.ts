@@ -31,11 +31,11 @@ it("answers a large batch as one host would, with the work of both", async () =>
     expect(answer.status).toBe(200);
     expect(new Set(answer.headers.get("hive-host")?.split(","))).toEqual(new Set(["a", "b"]));
     const joined = (await answer.json()) as Record<string, unknown>;
-    const direct = (await (await post(`${fleet.hosts[0]?.ollama.url}${path}`, { model: "embedder", input })).json()) as Record<
-      string,
-      unknown
-    >;
-    for (const name of ["model", "embeddings", "data", "usage", "prompt_eval_count"]) expect(joined[name]).toEqual(direct[name]);
+    const direct = (await (
+      await post(`${fleet.hosts[0]?.ollama.url}${path}`, { model: "embedder", input })
+    ).json()) as Record<string, unknown>;
+    for (const name of ["model", "embeddings", "data", "usage", "prompt_eval_count"])
+      expect(joined[name]).toEqual(direct[name]);
   }
 }, 60_000);
 

@@ -39,8 +39,12 @@ describe("a batch", () => {
 describe("the answers to parts", () => {
   it("are joined in Ollama's form, numbers as they were written", () => {
     const answer = (rows: string, tokens: number, ns: number) =>
-      bytes(`{"model":"e","embeddings":[${rows}],"total_duration":${ns},"load_duration":7,"prompt_eval_count":${tokens}}`);
-    const joined = textOf(joinBatch("/api/embed", [answer("[1e-07,0.10000000],[2,3]", 5, 900), answer("[-0.5,1E+2]", 4, 800)]));
+      bytes(
+        `{"model":"e","embeddings":[${rows}],"total_duration":${ns},"load_duration":7,"prompt_eval_count":${tokens}}`,
+      );
+    const joined = textOf(
+      joinBatch("/api/embed", [answer("[1e-07,0.10000000],[2,3]", 5, 900), answer("[-0.5,1E+2]", 4, 800)]),
+    );
     expect(joined).toBe(
       '{"model":"e","embeddings":[[1e-07,0.10000000],[2,3],[-0.5,1E+2]],"total_duration":900,"load_duration":7,"prompt_eval_count":9}',
     );
