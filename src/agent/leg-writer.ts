@@ -7,6 +7,8 @@ import type { RecordFormat } from "./records.ts";
 
 /** What may stand between two records without any client noticing: a comment, or space before the next JSON value. */
 const FILLERS: Readonly<Record<RecordFormat, string>> = { ndjson: " ", sse: ":\n\n", opaque: "" };
+/** Stands in Ollama's last record as it is; inside a string its quotes would be escaped. */
+const FINAL_MARK = '"done":true';
 
 export class LegWriter {
   readonly #response: ServerResponse;
@@ -39,7 +41,10 @@ export class LegWriter {
     const response = this.#response;
     let flowing = true;
     for (const chunk of chunks) flowing = response.write(chunk);
-    if (chunks.length > 0) this.#silence.touch();
+    const last = chunks.at(-1);
+    if (last !== undefined) this.#silence.touch();
+    // After the last value no space may follow: a client would read it as one value more.
+    if (last?.includes(FINAL_MARK) === true) this.#silence.hold();
     if (response.destroyed) throw new Error("the edge is gone");
     if (!flowing) await drained(response);
   }

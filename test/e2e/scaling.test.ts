@@ -30,8 +30,12 @@ beforeEach(async () => {
 afterEach(async () => {
   await scaler?.stop("SIGKILL");
   scaler = undefined;
-  for (const pid of await runningHosts()) process.kill(pid, "SIGTERM");
-  await eventually("all hosts have ended", async () => (await runningHosts()).length === 0);
+  // A command that the scaler had begun may still start one.
+  await eventually("all hosts have ended", async () => {
+    const pids = await runningHosts();
+    for (const pid of pids) process.kill(pid, "SIGTERM");
+    return pids.length === 0;
+  });
   await fleet.close();
 }, 60_000);
 
