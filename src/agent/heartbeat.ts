@@ -9,6 +9,7 @@ import type { FinishedLease, Heartbeat, HeartbeatAnswer } from "../wire/heartbea
 import { parseModelName } from "../wire/model-name.ts";
 import { call, faultOf, parseJson } from "./call.ts";
 import type { EdgeClock } from "./edge-clock.ts";
+import { learnEdgeTime } from "./edge-time.ts";
 import type { CurrentLimits } from "./current-limits.ts";
 import type { Leases } from "./leases.ts";
 import type { Loads } from "./loads.ts";
@@ -155,6 +156,13 @@ export class Heartbeats {
     return first === "new-cell" ? this.#orFailed(await this.#beatOnce()) : first;
   }
 
+  /** A beat may be refused because the edge's time has moved under it; plain workerd says its time only when asked. */
+  async #learnTime(dateHeader: string | undefined): Promise<void> {
+    const { clock, membership } = this.#deps;
+    if (dateHeader === undefined) await learnEdgeTime(membership.edgeUrl, clock);
+    else clock.learnFromDate(dateHeader);
+  }
+
   #orFailed(beat: Beat | "new-cell"): Beat {
     return beat === "new-cell" ? { ok: false, reason: "the cell starts anew again and again" } : beat;
   }
@@ -168,7 +176,7 @@ export class Heartbeats {
     try {
       const answer = await this.#send(body);
       if (answer.status !== 200) {
-        clock.learnFromDate(answer.dateHeader);
+        await this.#learnTime(answer.dateHeader);
         const newCell = newCellSchema.safeParse(parseJson(answer.text));
         if (!newCell.success) return { ok: false, reason: refusalOf(answer.status) };
         this.#memory = newCell.data.memory;

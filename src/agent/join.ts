@@ -11,17 +11,6 @@ import type { EdgeClock } from "./edge-clock.ts";
 import type { Membership } from "./state.ts";
 
 const JOIN_LIMIT_MS = 15_000;
-const CLOCK_LIMIT_MS = 5_000;
-
-/** Learns the edge's time, where the edge tells it, before anything is signed: the host's own clock may be wrong. */
-export async function learnEdgeTime(edgeUrl: string, clock: EdgeClock): Promise<void> {
-  try {
-    const answer = await call(new URL("/hive/healthz", edgeUrl), { method: "GET", timeoutMs: CLOCK_LIMIT_MS });
-    clock.learnFromDate(answer.dateHeader);
-  } catch {
-    // An edge that is away shows at the join or the first heartbeat, which say so.
-  }
-}
 
 /** Presents the join token; the answer names the host and the edge's key of the leg. */
 export async function joinEdge(

@@ -1,6 +1,7 @@
 // The edge as `hive doctor` sees it: that it answers, with these keys, and at about this time.
 import * as z from "zod";
 import { readIfThere } from "../selfhost/files.ts";
+import { healthSchema } from "../wire/health.ts";
 import type { Finding } from "./doctor-findings.ts";
 import { fail, ok, warn } from "./doctor-findings.ts";
 import type { EdgeTarget } from "./edge-client.ts";
@@ -10,7 +11,6 @@ const TIMEOUT_MS = 5_000;
 /** Tokens are valid 30 s around their time. */
 const CLOCK_LIMIT_MS = 30_000;
 
-const healthSchema = z.object({ timeMs: z.number().describe("Epoch ms, the edge's clock.") });
 const jwksSchema = z.object({ keys: z.array(z.object({ kid: z.string(), x: z.string() })) });
 
 /** Asks the edge; a later check makes sense only where none of these failed. */

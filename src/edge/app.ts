@@ -1,5 +1,6 @@
 // The edge, as a table of contents: which route, for whom, handled where.
 import { Hono } from "hono";
+import type { Health } from "../wire/health.ts";
 import { audit } from "./audit.ts";
 import { readClientPath } from "./client-path.ts";
 import { cors } from "./cors.ts";
@@ -28,7 +29,7 @@ export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClient
 
 // Open to all.
 app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/plain; charset=utf-8" }));
-app.get("/hive/healthz", (c) => c.json({ status: "ok", timeMs: Date.now() }));
+app.get("/hive/healthz", (c) => c.json({ status: "ok", timeMs: Date.now() } satisfies Health));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
 app.use(prepareRequest, secureHeaders, cors, guard, audit);

@@ -102,15 +102,19 @@ describe("an agent whose clock is wrong", () => {
     expect(host.edge.joins).toHaveLength(2);
   });
 
-  it("serves after the edge's time has moved under it", async () => {
-    await using host = await startHost();
-    host.edge.clockOffsetMs = 600_000;
-    await host.edge.beat(() => true);
-    await host.edge.beat(() => true);
-    const leg = await host.send({});
-    expect(leg.status).toBe(200);
-    await leg.read();
-  });
+  it.each([true, false])(
+    "serves after the edge's time has moved under it (told with every answer: %s)",
+    async (sendsDate) => {
+      await using host = await startHost();
+      host.edge.sendsDate = sendsDate;
+      host.edge.clockOffsetMs = 600_000;
+      await host.edge.beat(() => true);
+      await host.edge.beat(() => true);
+      const leg = await host.send({});
+      expect(leg.status).toBe(200);
+      await leg.read();
+    },
+  );
 });
 
 describe("starting", () => {

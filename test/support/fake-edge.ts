@@ -25,6 +25,8 @@ export interface FakeEdge {
   readonly rejected: readonly string[];
   /** Time that passed since the start on a clock that is off by so much; tokens are judged and signed by it. */
   clockOffsetMs: number;
+  /** False for an edge that tells its time only when asked, as plain workerd. */
+  sendsDate: boolean;
   /** Status for all heartbeats instead of an answer. */
   refuseBeatsWith: number | undefined;
   /** Destroys heartbeats' connections unanswered. */
@@ -98,7 +100,7 @@ export async function startFakeEdge(): Promise<FakeEdge> {
 
   const server = createServer((request, response) => {
     if (edge.away) request.socket.destroy();
-    else void answerWith(request, response, { join, heartbeat }, now);
+    else void answerWith(request, response, { join, heartbeat }, () => ({ timeMs: now(), sendsDate: edge.sendsDate }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -111,6 +113,7 @@ export async function startFakeEdge(): Promise<FakeEdge> {
     joins,
     rejected,
     clockOffsetMs: 0,
+    sendsDate: true,
     refuseBeatsWith: undefined,
     away: false,
     resync: false,
@@ -171,14 +174,18 @@ async function answerWith(
   request: IncomingMessage,
   response: ServerResponse,
   routes: { join: Route; heartbeat: Route },
-  now: () => number,
+  clock: () => { readonly timeMs: number; readonly sendsDate: boolean },
 ): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   const route = request.url?.endsWith("/join") === true ? routes.join : routes.heartbeat;
   const isKnown = request.method === "POST" && /^\/hive\/v1\/hosts\/beehost\/(join|heartbeat)$/.test(request.url ?? "");
-  const answer = isKnown ? await route(request, Buffer.concat(chunks)) : { status: 200, json: {} };
-  response.setHeader("date", new Date(now()).toUTCString());
+  const { timeMs, sendsDate } = clock();
+  const answer = isKnown
+    ? await route(request, Buffer.concat(chunks))
+    : { status: 200, json: { status: "ok", timeMs } };
+  response.sendDate = false;
+  if (sendsDate) response.setHeader("date", new Date(timeMs).toUTCString());
   response.setHeader("content-type", "application/json");
   response.statusCode = answer.status;
   response.end(JSON.stringify(answer.json));
