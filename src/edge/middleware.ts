@@ -2,7 +2,7 @@
 import type { Context, Next } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { TokenRecord } from "../wire/directory-rpc.ts";
-import type { Access } from "../wire/routes.ts";
+import type { Access, Route } from "../wire/routes.ts";
 import { findRoute, mayEnter, methodsOf } from "./access.ts";
 import { findCaller } from "./callers.ts";
 import type { FoundCaller } from "./callers.ts";
@@ -47,8 +47,7 @@ export const guard = createMiddleware<HonoEnv>(async function guard(c, next) {
     return refuse(style, { code: cli ? "forbidden" : "unauthenticated", message: "hive: no valid token" });
   }
   if (route === undefined) return notThere(c, path.path);
-  if (!mayEnter(route, found))
-    return refuse(style, { code: "forbidden", message: "hive: this token is for something else" });
+  if (!mayEnter(route, found)) return refuse(style, { code: "forbidden", message: whyNotFor(route) });
   c.set("caller", found);
   return await next();
 });
@@ -113,6 +112,13 @@ async function findSigner(c: Context<HonoEnv>, path: ClientPath, now: number): P
 /** The command line makes a token of a few minutes for every call: a list of those would hide all others. */
 function isWorthNoting({ role, issuedAt, expiresAt }: TokenRecord): boolean {
   return role === "client" || expiresAt - issuedAt > NOTED_ADMIN_TTL_MS;
+}
+
+/** What a caller with a valid token reads where it may not enter; `ollama` prints it as it stands. */
+function whyNotFor({ access }: Route): string {
+  return access === "manage"
+    ? "hive: this token may not change models (one issued with --scope manage may)"
+    : "hive: this route is for operators";
 }
 
 /** These routes ask for no token, or judge a proof of their own. */

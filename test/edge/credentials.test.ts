@@ -164,6 +164,16 @@ describe("the signature of a registered Ollama key", () => {
     const response = await edge.call(`/api/chat${query}`, { method: "POST", headers: { authorization }, body });
     expect(response.status).toBe(403);
     expect(await callSigned(narrow, { path: "/hive/v1/fleet" })).toBe(403);
+    const pull = await narrow.sign("POST", "/api/pull", Date.now());
+    const refused = await edge.call(`/api/pull${pull.query}`, {
+      method: "POST",
+      headers: { authorization: pull.authorization },
+      body: '{"model":"llama3.2"}',
+    });
+    expect([refused.status, await refused.json()]).toEqual([
+      403,
+      { error: "hive: this token may not change models (one issued with --scope manage may)" },
+    ]);
   });
 
   it("ends when its token is revoked, and lives again when the key is registered anew [T15]", async () => {
