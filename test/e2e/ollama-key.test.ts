@@ -87,7 +87,7 @@ it("is listed, and ends when it is revoked", async () => {
   expect((await runHive(["token", "list", ...target])).stdout).toContain(id);
   expect((await call("GET", "/api/tags")).status).toBe(200);
   expect((await runHive(["token", "revoke", id, ...target])).code).toBe(0);
-  await expect.poll(async () => (await call("GET", "/api/tags")).status, { timeout: 6_000 }).toBe(403);
+  await expect.poll(async () => (await call("GET", "/api/tags")).status, { timeout: 15_000 }).toBe(403);
 });
 
 it("takes no private key, and says which file to give", async () => {
