@@ -3,9 +3,9 @@ import { CellsRun } from "../../src/sim/cells/run.ts";
 import type { CellsResult } from "../../src/sim/cells/run.ts";
 
 const SEED = 7;
-const results: { result: CellsResult; seconds: number }[] = [];
+let perCell = Number.NaN;
 console.log(
-  `seed ${SEED}; per cell 157 hosts of 4 slots, 15,625 clients who think 115 s and are served in 4 s, on average`,
+  `seed ${SEED}; per cell 157 hosts of 4 slots and 15,625 clients who think 115 s and are served in 4 s on average`,
 );
 for (const cells of [1, 4, 16, 64]) {
   const startedAt = performance.now();
@@ -19,13 +19,18 @@ for (const cells of [1, 4, 16, 64]) {
     warmUpMs: 12_000,
     measuredMs: 12_000,
   });
-  results.push({ result: run.run(), seconds: (performance.now() - startedAt) / 1000 });
+  const result = run.run();
+  if (cells === 1) perCell = result.completedPerSecond;
+  print(result, (performance.now() - startedAt) / 1000);
 }
-const perCell = results[0]?.result.completedPerSecond ?? Number.NaN;
-for (const { result, seconds } of results) {
+
+function print(result: CellsResult, seconds: number): void {
   const { cells, hosts, clients, completedPerSecond, refused, spilled, callsPerRequest, waitP99Ms, busiest } = result;
-  const linear = completedPerSecond / (cells * perCell);
+  const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`;
+  const throughput = `${completedPerSecond.toFixed(0)} requests/s, ${percent(completedPerSecond / (cells * perCell), 1)} of linear`;
+  const ways = `${percent(spilled, 2)} served in another region, ${callsPerRequest.toFixed(3)} cell calls before the first byte`;
+  const waits = `${refused} refused, p99 wait ${waitP99Ms.toFixed(0)} ms, busiest cell's thread ${percent(busiest, 1)}`;
   console.log(
-    `${cells} cells, ${hosts} hosts, ${clients} clients: ${completedPerSecond.toFixed(0)} requests/s (${(linear * 100).toFixed(1)} % of linear), spill ${(spilled * 100).toFixed(2)} %, ${callsPerRequest.toFixed(3)} calls per request, ${refused} refused, p99 wait ${waitP99Ms.toFixed(0)} ms, busiest cell ${(busiest * 100).toFixed(1)} % (${seconds.toFixed(0)} s)`,
+    `${cells} cells, ${hosts} hosts, ${clients} clients: ${throughput}, ${ways}, ${waits} (${seconds.toFixed(0)} s)`,
   );
 }
