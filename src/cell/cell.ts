@@ -40,6 +40,8 @@ import { planWork } from "./work-plan.ts";
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
 
+const RECENT_SHOWN = 20;
+
 export class Cell extends DurableObject implements CellRpc {
   readonly #settings: Settings;
   readonly #store: HostStore;
@@ -214,7 +216,8 @@ export class Cell extends DurableObject implements CellRpc {
 
   async readFleet(): Promise<CellFleetView> {
     this.#apply({ type: "tick" });
-    return { ...viewFleet(this.#fleet, Date.now()), calls: Object.fromEntries(this.#calls) };
+    const recent = this.#requests.recent(RECENT_SHOWN);
+    return { ...viewFleet(this.#fleet, Date.now()), recent, calls: Object.fromEntries(this.#calls) };
   }
 
   async readSummary(): Promise<CellSummary> {

@@ -1,5 +1,6 @@
 // The last requests with what was decided about them: why this host, and how each attempt ended. Lost with the memory.
 import type { RequestView } from "../wire/cell-rpc.ts";
+import type { RecentView } from "../wire/fleet-view.ts";
 import type { Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
 
 /** About 2 KB each. */
@@ -13,7 +14,12 @@ export class RequestLog {
   readonly #attempts = new Map<string, Attempt>();
 
   begin({ requestId, principal, model, kind, streaming }: LeaseRequest, now: number): void {
-    if (this.#entries.has(requestId)) return;
+    const known = this.#entries.get(requestId);
+    if (known !== undefined) {
+      // It was sent to another cell, or tried on another host, and has come back.
+      delete known.refusal;
+      return;
+    }
     const { tenant } = principal;
     this.#entries.set(requestId, { requestId, tenant, model, kind, streaming, cameAt: now, attempts: [] });
     if (this.#entries.size <= REMEMBERED_MAX) return;
@@ -40,6 +46,26 @@ export class RequestLog {
     if (attempt === undefined) return;
     attempt.outcome = outcome;
     attempt.endedAt = now;
+  }
+
+  /** The last requests in short, newest first. */
+  recent(limit: number): RecentView[] {
+    const newest = [...this.#entries.values()].slice(-limit).toReversed();
+    return newest.map(({ requestId, cameAt, tenant, model, attempts, refusal }) => {
+      const last = attempts.at(-1);
+      const running = last === undefined ? "waiting" : "running";
+      const outcome = last?.outcome?.type ?? refusal?.code ?? running;
+      return {
+        requestId,
+        cameAt,
+        tenant,
+        model,
+        hostId: last?.hostId,
+        queuedMs: last?.queuedMs,
+        attempts: attempts.length,
+        outcome,
+      };
+    });
   }
 
   /** Only to its own tenant, where one asks. */

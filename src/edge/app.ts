@@ -17,6 +17,7 @@ import {
 } from "./routes/aggregate.ts";
 import { askForBlob, uploadBlob } from "./routes/blobs.ts";
 import { connectionsClosed } from "./routes/connections.ts";
+import { showDashboard } from "./routes/dashboard.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { workRoutes } from "./routes/manage.ts";
@@ -34,6 +35,7 @@ app.get("/hive/healthz", (c) => c.json({ status: "ok", timeMs: Date.now() } sati
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
 app.use(prepareRequest, secureHeaders, cors, guard, audit);
 app.get("/.well-known/jwks.json", (c) => c.json(c.var.prepared.keys.jwks));
+app.get("/hive/dashboard", showDashboard);
 
 // Hosts prove themselves: with an invite once, then with their own key.
 app.post("/hive/v1/hosts/:id/join", joinHost);

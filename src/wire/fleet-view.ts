@@ -51,6 +51,21 @@ export interface ModelConflict {
   readonly copies: readonly { readonly digest: string; readonly hosts: readonly string[] }[];
 }
 
+/** A request among the last ones: where it went, and how it ended so far. */
+export interface RecentView {
+  readonly requestId: string;
+  /** Epoch ms. */
+  readonly cameAt: number;
+  readonly tenant: string;
+  readonly model?: string | undefined;
+  /** Of the last attempt. */
+  readonly hostId?: string | undefined;
+  readonly queuedMs?: number | undefined;
+  readonly attempts: number;
+  /** `waiting`, `running`, the type of an outcome, or the code of a refusal. */
+  readonly outcome: string;
+}
+
 /** One cell of the fleet. */
 export interface CellView {
   readonly name: string;
@@ -73,5 +88,7 @@ export interface FleetView {
   readonly queue: readonly QueuedView[];
   readonly activeLeases: number;
   readonly policy: string;
+  /** The last requests, newest first, 20 at most. */
+  readonly recent?: readonly RecentView[] | undefined;
   readonly cells?: readonly CellView[] | undefined;
 }

@@ -23,6 +23,7 @@ const open: readonly Route[] = [
   { method: "GET", path: "/", access: "none", does: "says that Ollama is running" },
   { method: "GET", path: "/hive/healthz", access: "none", does: "says that the edge answers" },
   { method: "GET", path: "/.well-known/jwks.json", access: "none", does: "the public keys of this Hive" },
+  { method: "GET", path: "/hive/dashboard", access: "none", does: "the operator's page; its data needs a token" },
 ];
 
 const hosts: readonly Route[] = [

@@ -13,6 +13,7 @@ export interface Told<View> {
 }
 
 const QUEUE_SHOWN = 100;
+const RECENT_SHOWN = 20;
 
 /** Joins the views of cells; a cell that did not answer is named as such. */
 export function joinFleets(told: readonly Told<CellFleetView>[]): FleetView {
@@ -28,6 +29,12 @@ export function joinFleets(told: readonly Told<CellFleetView>[]): FleetView {
       .slice(0, QUEUE_SHOWN),
     activeLeases: sum(({ activeLeases }) => activeLeases),
     policy: views[0]?.view.policy ?? "",
+    recent: views
+      .flatMap(({ view }) => view.recent ?? [])
+      // What was sent on stands in the log of the cell that took it.
+      .filter(({ outcome }) => outcome !== "cell_busy")
+      .sort((a, b) => b.cameAt - a.cameAt)
+      .slice(0, RECENT_SHOWN),
     cells: told.map(({ site, view }) => ({
       name: site.name,
       pool: site.pool,
