@@ -249,3 +249,17 @@ describe("a cancelled lease", () => {
     expect(driver.beat("a", { slots: 1 })).not.toContainEqual(stop);
   });
 });
+
+describe("work that no heartbeat reports", () => {
+  it("is forgotten beyond a bound, the oldest first, however many leases end", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { slots: 1 });
+    for (let request = 0; request < 10_050; request += 1) {
+      driver.acquire(`${request}`);
+      driver.settle(`${request}`);
+    }
+    expect(driver.fleet.ended.size).toBeLessThanOrEqual(10_001);
+    expect(driver.fleet.ended.has("L-0")).toBe(false);
+    expect(driver.fleet.ended.has("L-10049")).toBe(true);
+  });
+});
