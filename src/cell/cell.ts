@@ -82,12 +82,13 @@ export class Cell extends DurableObject implements CellRpc {
       },
       Date.now(),
     );
+    const orders = new OrderStore(ctx.storage.sql);
     this.#scaling = new Scaling(
       this.#fleet,
       {
         settings: this.#settings,
         cell: ctx.id.name,
-        store: new OrderStore(ctx.storage.sql),
+        store: orders,
         give: (hostId, order) => this.#give(hostId, order),
         post: async (order) => await this.postOrder(order),
         wakeAt: async (at) => await ctx.storage.setAlarm(at),
@@ -98,7 +99,7 @@ export class Cell extends DurableObject implements CellRpc {
     for (const { registration, ...past } of this.#store.readAll()) {
       const [newest] = past.runs;
       if (newest !== undefined) this.#runs.set(registration.id, newest);
-      this.#register(registration, past);
+      this.#register(registration, { ...past, models: orders.readModels(registration.id) });
     }
   }
 

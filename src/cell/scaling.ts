@@ -74,6 +74,8 @@ export class Scaling {
     const { order } = plan.hosts;
     if (order !== undefined && order.id !== before) {
       this.#deps.store.write(order);
+      for (const id of order.stop)
+        this.#deps.store.keepModels(id, [...(this.#fleet.hosts.get(id)?.models.values() ?? [])]);
       if (this.#deps.settings.SCALER_URL !== "poll")
         this.#deps.keepAlive(this.#delivery.offer({ ...order, cell: this.#deps.cell }));
     }

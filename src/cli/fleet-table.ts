@@ -29,9 +29,14 @@ export function hostTable(hosts: readonly HostView[]): string {
 }
 
 /** What an operator should see beside the status. */
-function notes({ drained, unproven, rivalHeardAgoMs = Infinity }: HostView): string[] {
+function notes({ drained, leaving, unproven, rivalHeardAgoMs = Infinity }: HostView): string[] {
   const isRivalled = rivalHeardAgoMs < RIVAL_SHOWN_MS;
-  return [...(drained ? ["drained"] : []), ...(unproven ? ["unproven"] : []), ...(isRivalled ? ["rival"] : [])];
+  return [
+    ...(drained ? ["drained"] : []),
+    ...(leaving ? ["leaving"] : []),
+    ...(unproven ? ["unproven"] : []),
+    ...(isRivalled ? ["rival"] : []),
+  ];
 }
 
 /** Rows as lines, the first being the heading. */

@@ -34,8 +34,10 @@ export function catalog(fleet: Fleet, now: number, { pool, hostId }: CatalogQuer
     (host) => inPool(pool, host) && (hostId === undefined || host.registration.id === hostId),
   );
   const online = known.filter((host) => servingBeat(fleet, host, now) !== undefined);
+  // Hosts that sleep until they are asked for offer what they had: else nobody could ask.
+  const offering = online.length === 0 && fleet.settings.hostsMayCome ? known : online;
   const copies = Map.groupBy(
-    online.flatMap((host) => [...host.models.values()]),
+    offering.flatMap((host) => [...host.models.values()]),
     ({ key }) => key,
   );
   const models: FleetModel[] = [];

@@ -96,10 +96,13 @@ export function inPool(pool: string, host: Host): boolean {
   return pool === "*" || pool === host.registration.pool;
 }
 
-function reasonOutside(host: Host, { principal, pinnedHost }: LeaseRequest): Reason | undefined {
+function reasonOutside(host: Host, { principal, pinnedHost, model }: LeaseRequest): Reason | undefined {
   if (!inPool(principal.pool, host)) return "other_pool";
   if (pinnedHost !== undefined && pinnedHost !== host.registration.id) return "not_pinned";
-  return host.heard === undefined ? "unheard" : undefined;
+  if (host.heard !== undefined) return undefined;
+  // Asleep, and known from before: it will not wake up with another model.
+  const lacks = model !== undefined && host.models.size > 0 && !host.models.has(model);
+  return lacks ? "model_missing" : "unheard";
 }
 
 function reasonUnable(host: Host, { model, needs }: LeaseRequest): Reason | undefined {

@@ -2,13 +2,15 @@
 import type { Order } from "../wire/heartbeat.ts";
 import type { HostRegistration } from "../wire/host.ts";
 import type { Grant, LeaseRequest, Outcome, Refusal } from "../wire/lease.ts";
-import type { FleetBeat } from "./state.ts";
+import type { FleetBeat, FleetModel } from "./state.ts";
 
 /** What outlives the fleet's memory of a host. */
 export interface HostPast {
   /** Runs of its agent, newest first. */
   readonly runs: readonly string[];
   readonly provenRun?: string | undefined;
+  /** What it had on disk when it was last taken out of service. */
+  readonly models?: readonly FleetModel[] | undefined;
 }
 
 export type FleetEvent =

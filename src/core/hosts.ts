@@ -28,6 +28,7 @@ export function registerHost(fleet: Fleet, registration: HostRegistration, past?
   const host = newHost(registration, fleet.steppedAt);
   host.runs = (past?.runs ?? []).map((id) => ({ id, sequence: -1 }));
   host.provenRun = past?.provenRun;
+  host.models = new Map((past?.models ?? []).map((model) => [model.key, model]));
   fleet.hosts.set(registration.id, host);
 }
 

@@ -23,7 +23,12 @@ export function statusOf(fleet: Fleet, host: Host, now: number): HostStatus {
 
 /** Tells whether a host gets no new leases: its operator, scale-in or its own agent takes it out. */
 export function isLeaving(host: Host): boolean {
-  return host.drained || host.parked || host.heard?.beat.draining === true;
+  return host.drained || isParting(host);
+}
+
+/** Tells whether scale-in or the host's own agent is taking it out. */
+export function isParting(host: Host): boolean {
+  return host.parked || host.heard?.beat.draining === true;
 }
 
 /** Tells whether nobody has shown yet that the host's hostname leads to the agent that is heard. */

@@ -2,7 +2,7 @@
 import type { FleetView, HostView, ModelConflict } from "../wire/fleet-view.ts";
 import { catalog } from "./catalog.ts";
 import { slotsOf } from "./leases.ts";
-import { isUnproven, statusOf } from "./liveness.ts";
+import { isParting, isUnproven, statusOf } from "./liveness.ts";
 import { placeInQueue } from "./queue.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
 
@@ -62,6 +62,7 @@ function viewHost(fleet: Fleet, host: Host, now: number): HostView {
     region,
     status: statusOf(fleet, host, now),
     drained: host.drained,
+    leaving: isParting(host),
     unproven: isUnproven(host),
     rivalHeardAgoMs: host.rivalHeardAt === undefined ? undefined : now - host.rivalHeardAt,
     backend: heard?.beat.backend ?? "unknown",

@@ -12,6 +12,8 @@ export interface HostView {
   readonly cell?: string | undefined;
   readonly status: HostStatus;
   readonly drained: boolean;
+  /** Scale-in or its own agent is taking it out: it ends what it has and gets nothing new. */
+  readonly leaving: boolean;
   /** Its hostname has not been shown to lead to its agent: it gets no requests. */
   readonly unproven: boolean;
   /** Since another agent with this host's identity was heard; absent if never. */

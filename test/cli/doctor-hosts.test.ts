@@ -13,6 +13,7 @@ function host(changed: Partial<HostView> = {}): HostView {
     region: "any",
     status: "alive",
     drained: false,
+    leaving: false,
     backend: "up",
     ollamaVersion: "0.33.0",
     runId: "run",

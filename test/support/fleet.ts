@@ -36,6 +36,8 @@ interface Bound {
   readonly region?: string;
   /** Puts something between edge and agent, whose port it is told; answers the address that the edge is to call. */
   readonly through?: (agentPort: number) => Promise<string>;
+  /** More flags for `hive agent`. */
+  readonly flags?: readonly string[];
 }
 
 export interface TestFleet {
@@ -159,7 +161,7 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
     },
     joinHost: async (id, ollamaUrl, slots = 2, part = {}) => {
       const agentPort = await freePort();
-      const { through, ...bound } = part;
+      const { through, flags = [], ...bound } = part;
       const hostUrl = (await through?.(agentPort)) ?? `http://127.0.0.1:${agentPort}`;
       const invitation = { hostId: id, url: hostUrl, pool: "default", region: "any", ...bound };
       const join = await issueJoinToken(keys, invitation, { issuer: "hive", now: Date.now() });
@@ -178,6 +180,7 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
           `${stateDir}/agents/${id}`,
           "--slots",
           String(slots),
+          ...flags,
         ],
         "agent: ready",
       );

@@ -10,6 +10,8 @@ import type { Totals, Window } from "./window.ts";
 
 /** Names come from clients: beyond this the model asked for longest ago is forgotten. */
 const MODELS_MAX = 256;
+/** Pairs of host and model whose last use is remembered: a cell's hosts with twenty models each. */
+const USES_MAX = 4_096;
 /** Ollama tells a few ms of "load" for a model that was loaded. */
 const LOAD_MIN_MS = 300;
 /** Until the first request has ended. */
@@ -206,7 +208,7 @@ function start(demand: Demand, lease: Lease, queuedMs: number): void {
   if (lease.control || lease.model === undefined) return;
   const now = lease.grantedAt;
   demand.open.set(lease.id, { model: lease.model, hostId: lease.hostId, startedAt: now });
-  demand.usedAt.set(`${lease.hostId} ${lease.model}`, now);
+  noteUse(demand, lease.hostId, lease.model, now);
   countStart(demand.total, queuedMs, now);
   countStart(windowOf(demand, lease.model, now), queuedMs, now);
 }
@@ -215,11 +217,20 @@ function end(demand: Demand, leaseId: string, now: number, failed: boolean): voi
   const open = demand.open.get(leaseId);
   if (open === undefined) return;
   demand.open.delete(leaseId);
-  demand.usedAt.set(`${open.hostId} ${open.model}`, now);
+  noteUse(demand, open.hostId, open.model, now);
   const serviceMs = now - open.startedAt;
   countEnd(demand.total, serviceMs, now);
   countEnd(windowOf(demand, open.model, now), serviceMs, now);
   if (!failed) rememberEnded(demand, leaseId, open.model);
+}
+
+function noteUse(demand: Demand, hostId: string, model: string, now: number): void {
+  const key = `${hostId} ${model}`;
+  demand.usedAt.delete(key);
+  demand.usedAt.set(key, now);
+  if (demand.usedAt.size <= USES_MAX) return;
+  const oldest = demand.usedAt.keys().next();
+  if (!oldest.done) demand.usedAt.delete(oldest.value);
 }
 
 function rememberEnded(demand: Demand, leaseId: string, model: string): void {

@@ -48,9 +48,10 @@ export function fleetShape(fleet: Fleet, before: FleetShape, now: number): Fleet
 /** Plans every model that is asked for or that a rule keeps, if some host has it. */
 export function wantedModels(scaler: Scaler, fleet: Fleet, now: number): ModelPlan[] {
   const waiting = overdueByModel(scaler, fleet, now);
-  const names = new Set([...scaler.demand.byModel.keys(), ...scaler.models.keys(), ...knownModels(fleet)]);
+  const known = knownModels(fleet);
+  for (const model of scaler.models.keys()) if (!known.has(model)) scaler.models.delete(model);
   const plans: ModelPlan[] = [];
-  for (const model of names) {
+  for (const model of known) {
     const plan = planModel(scaler, fleet, { model, overdue: waiting.get(model) ?? 0 }, now);
     if (plan !== undefined) plans.push(plan);
   }
@@ -76,13 +77,9 @@ function planModel(scaler: Scaler, fleet: Fleet, { model, overdue }: Asked, now:
   const { settings, demand, shape } = scaler;
   const rule = settings.ruleOf(model);
   const window = demand.byModel.get(model);
-  const copies = copiesOf(fleet, model, now);
   const least = Math.max(rule.minCopies, rule.pinned ? 1 : 0);
-  const isKnown = [...fleet.hosts.values()].some((host) => host.models.has(model));
-  if (!isKnown || (window === undefined && least === 0 && !scaler.models.has(model))) {
-    scaler.models.delete(model);
-    return undefined;
-  }
+  if (window === undefined && least === 0 && !scaler.models.has(model)) return undefined;
+  const copies = copiesOf(fleet, model, now);
   const figures = window === undefined ? undefined : figuresOf(window, settings.windowMs, now);
   const slots = figures === undefined ? IDLE : slotsFor(figures, overdue, settings.targetWaitMs);
   const most = Math.max(least, Math.min(rule.maxCopies, settings.maxHosts));

@@ -1,5 +1,6 @@
 // The scaler beside a fleet: which copies and hosts it wants, what it orders, and what it never does.
 import { beforeEach, describe, expect, it } from "vitest";
+import { catalog } from "../../../src/core/catalog.ts";
 import { createScaler, evaluate, watch } from "../../../src/core/scale/scaler.ts";
 import type { ModelRule, ScalePlan, Scaler, ScaleSettings, StandingOrder } from "../../../src/core/scale/scaler.ts";
 import type { FleetBeat, FleetEvent } from "../../../src/core/fleet.ts";
@@ -325,6 +326,22 @@ describe("hosts", () => {
     const plan = scene.plan();
     expect(plan.hosts.leaving).toEqual([]);
     expect(plan.hosts.order?.stop).toEqual([]);
+  });
+
+  it("that sleep still say which models there are: others are refused at once and start none", () => {
+    const scene = new Scene(
+      {},
+      { id: 3, desired: 0, start: [], create: 0, known: 1, macs: {}, stop: [], reason: "", since: T0, deadline: T0 },
+    );
+    const past = { runs: [], models };
+    scene.send({ type: "host-registered", registration: aRegistration("a"), past });
+    expect(catalog(scene.driver.fleet, T0).models.map(({ key }) => key)).toEqual([MODEL, OTHER]);
+    scene.ask(3, "registry.ollama.ai/library/nobody-has-this:latest");
+    expect(scene.driver.fleet.queue.waiting.size).toBe(0);
+    expect(scene.plan().hosts.wanted).toBe(0);
+    scene.ask(1);
+    expect(scene.driver.fleet.queue.waiting.size).toBe(1);
+    expect(scene.plan().hosts.order).toMatchObject({ id: 4, desired: 1, start: ["a"] });
   });
 
   it("told to stop before the cell lost its memory get no work when they are heard again", () => {
