@@ -282,6 +282,7 @@ export class Cell extends DurableObject implements CellRpc {
         this.#answer(effect.requestId, { ok: false, refusal: effect.refusal });
         break;
       case "order":
+        if (effect.order.type === "load" && !this.#scaling.mayLoad(effect.hostId, effect.order.model)) break;
         this.#give(effect.hostId, effect.order);
         break;
       case "heartbeat-accepted":

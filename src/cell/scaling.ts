@@ -49,6 +49,15 @@ export class Scaling {
     if (now >= dueAt) this.#evaluate(now);
   }
 
+  /** Whether the rules let a host be told to load a model: also where not scaling but routing wants it. */
+  mayLoad(hostId: string, model: string): boolean {
+    const rule = this.#scaler.settings.ruleOf(model);
+    const host = this.#fleet.hosts.get(hostId);
+    if (host?.parked === true || !rule.mayRunOn(hostId)) return false;
+    const copies = [...this.#fleet.hosts.values()].filter((other) => other.loaded.has(model)).length;
+    return copies < rule.maxCopies;
+  }
+
   /** When the next evaluation is due, for a cell in which somebody waits. */
   nextAt(): number {
     return Math.max(0, this.#scaler.evaluatedAt) + this.#intervalMs;

@@ -28,7 +28,8 @@ beforeEach(async () => {
 }, 60_000);
 
 afterEach(async () => {
-  await scaler?.stop("SIGKILL");
+  // In order: a command that runs may be about to start one more host.
+  await scaler?.stop();
   scaler = undefined;
   // A command that the scaler had begun may still start one.
   await eventually("all hosts have ended", async () => {
@@ -71,14 +72,14 @@ async function readScale(): Promise<ScaleView> {
   return (await response.json()) as ScaleView;
 }
 
-async function chat(): Promise<number> {
+async function chat(model = MODEL): Promise<number> {
   const response = await fetch(`${fleet.url}/api/chat`, {
     method: "POST",
     headers: { authorization: `Bearer ${fleet.token}` },
-    body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "hi" }] }),
+    body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
   });
   const text = await response.text();
-  return text.includes('"error"') ? 599 : response.status;
+  return response.ok && text.includes('"error"') ? 599 : response.status;
 }
 
 /** So many clients, each asking again as soon as it is answered, until they are told to stop. */
@@ -112,6 +113,9 @@ it("starts hosts from zero as the load rises, keeps them while it holds, stops t
   await eventually("none is wanted", async () => (await readScale()).hosts.wanted === 0);
   expect(statuses.length).toBeGreaterThan(20);
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  const tags = await fetch(`${fleet.url}/api/tags`, { headers: { authorization: `Bearer ${fleet.token}` } });
+  expect(await tags.json()).toMatchObject({ models: [{ name: "llama3.2:latest" }] });
+  expect(await chat("nobody-has-this")).toBe(404);
   const again = await chat();
   expect(again).toBe(200);
 }, 90_000);

@@ -1,7 +1,7 @@
 // Orders that bring the copies of each model in memory to the number wanted: load, unload the coldest, pull.
 import type { CopySource, Order } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
-import { majorityDigest } from "../digests.ts";
+import { instantOf, majorityDigest } from "../digests.ts";
 import type { Fleet, Host } from "../state.ts";
 import { lastUsedAt } from "./demand.ts";
 import type { Scaler } from "./scaler.ts";
@@ -40,6 +40,8 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
   const hosts = servingHosts(fleet, now);
   const urgentFirst = plans.toSorted((a, b) => shortage(b) - shortage(a));
   for (const plan of urgentFirst) {
+    for (const host of unpinned(scaler, hosts, plan.model, now))
+      give(host, { type: "load", model: plan.model, pinned: true });
     const coming = underWay(scaler, plan.model, "load");
     for (let missing = plan.wanted - plan.loaded - coming; missing > 0; missing -= 1) {
       const site = findSite({ scaler, fleet, hosts, plans, now }, plan);
@@ -55,6 +57,20 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
     }
   }
   return orders;
+}
+
+/** A pinned model ends this far ahead at the soonest; Ollama shows "for ever" as centuries. */
+const PINNED_MS = 7 * 86_400_000;
+
+/** Idle hosts that would let go of a model that is to stay: somebody else has loaded it there. */
+function unpinned(scaler: Scaler, hosts: readonly Host[], model: string, now: number): Host[] {
+  const rule = scaler.settings.ruleOf(model);
+  if (!rule.pinned) return [];
+  return hosts.filter(({ registration: { id }, heard, leases }) => {
+    const running = heard?.beat.running.find(({ key }) => key === model);
+    const lasts = running === undefined || instantOf(running.expiresAt) > now + PINNED_MS;
+    return !lasts && leases.size === 0 && rule.mayRunOn(id) && !scaler.tasks.has(`${id} ${model}`);
+  });
 }
 
 function shortage(plan: ModelPlan): number {

@@ -165,6 +165,14 @@ describe("copies of models", () => {
     ]);
   });
 
+  it("that a rule pins are told to stay where something else has loaded them, while they are idle", () => {
+    scene.rules.set(MODEL, { pinned: true });
+    const running = (expiresAt: string) => [aRunning(MODEL, { expiresAt })];
+    scene.beat("a", { models, running: running("2027-01-15T08:05:00Z") });
+    scene.beat("b", { models, running: running("2318-01-01T00:00:00Z") });
+    expect(scene.plan().orders).toEqual([{ hostId: "a", order: { type: "load", model: MODEL, pinned: true } }]);
+  });
+
   it("stay within the hosts and the most copies of their rule", () => {
     scene.rules.set(MODEL, { minCopies: 1, maxCopies: 3, mayRunOn: (id) => id !== "c" });
     scene.beat("a", { models, running: loaded(MODEL) });
