@@ -7,6 +7,7 @@ import { get as httpGet } from "node:http";
 import { dirname } from "node:path";
 import { blobPath, manifestPath, readManifest } from "./model-files.ts";
 import type { Blob } from "./model-files.ts";
+import { isSiteUrl } from "./site-address.ts";
 import { SHARED_BLOB, SHARED_MANIFEST } from "./share.ts";
 
 const MANIFEST_MAX_BYTES = 1_000_000;
@@ -34,6 +35,7 @@ export interface CopyOptions {
 /** Copies a model; on return it is whole in Ollama's store, and Ollama lists it. Rejects and leaves no half model. */
 export async function copyModel(source: CopySource, options: CopyOptions): Promise<void> {
   const { modelsDir, model, digest, onProgress } = options;
+  if (!isSiteUrl(source.url)) throw new Error("the other host's address is not of this site");
   const target = manifestPath(modelsDir, model);
   const manifest = await readSmall(await ask(source, SHARED_MANIFEST, 0, options.signal));
   const files = readManifest(manifest);

@@ -12,6 +12,7 @@ import type { Log } from "./log.ts";
 import { blobPath, findModelFiles } from "./model-files.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { refuse } from "./server.ts";
+import { isSiteAddress } from "./site-address.ts";
 
 /** Path of a model's manifest; the token says which model. */
 export const SHARED_MANIFEST = "/hive/v1/share/manifest";
@@ -37,6 +38,10 @@ export interface Share {
 
 /** Opens the door; throws an AgentError with one clear line where it cannot. */
 export async function openShare(deps: ShareDeps): Promise<Share> {
+  if (!isSiteAddress(deps.listen.hostname))
+    throw new AgentError(
+      "--share: give the address by which other hosts of the site reach this one, e.g. 192.168.1.5:11436",
+    );
   let streams = 0;
   const server = createServer({ maxHeaderSize: 16 * 1024 }, (request, response) => {
     if (streams >= STREAMS_MAX) {

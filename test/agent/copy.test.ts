@@ -12,6 +12,7 @@ import { EdgeClock } from "../../src/agent/edge-clock.ts";
 import { blobPath, findModelFiles } from "../../src/agent/model-files.ts";
 import { openShare, SHARED_BLOB, SHARED_MANIFEST } from "../../src/agent/share.ts";
 import type { Share } from "../../src/agent/share.ts";
+import { isSiteUrl } from "../../src/agent/site-address.ts";
 import { issueCopyToken } from "../../src/auth/copy-token.ts";
 import type { CopyGrant } from "../../src/auth/copy-token.ts";
 import { startHost, until } from "./fixture.ts";
@@ -197,6 +198,27 @@ describe("an agent", () => {
     host.edge.order({ type: "pull", model: TINY, digest: "0".repeat(64), from });
     await until("Ollama was asked", () => host.ollama.requests.some(({ url }) => url === "/api/pull"));
     expect(host.logged.map(({ event }) => event)).toContain("copy-failed");
+  });
+
+  it("asks no address outside its site, whatever another host says of itself", async () => {
+    for (const url of [
+      "http://169.254.169.254",
+      "http://example.com",
+      "https://10.0.0.1",
+      "http://8.8.8.8:80",
+      "http://10.0.0.1/x",
+      "http://u@10.0.0.1",
+    ])
+      await expect(copy(await source({ url })), url).rejects.toThrow(/not of this site/);
+    for (const url of [
+      "http://10.1.2.3:11436",
+      "http://192.168.0.9:1",
+      "http://[fd00::1]:11436",
+      "http://100.64.3.4:9",
+    ])
+      expect(isSiteUrl(url), url).toBe(true);
+    await using host = await startHost({ agent: { modelsDir: giver } });
+    await expect(host.start({ modelsDir: giver, share: { hostname: "0.0.0.0", port: 0 } })).rejects.toThrow(/--share/);
   });
 
   it("tells where its files can be had, and opens no door without knowing where they lie", async () => {
