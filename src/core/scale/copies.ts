@@ -133,7 +133,7 @@ function findSite(scene: Scene, { model, loaded }: ModelPlan): Site | undefined 
       host.models.has(model) && !host.loaded.has(model) && rule.mayRunOn(id) && isIdle(host) && !isBusy(scaler, id)
     );
   });
-  const free = able.filter((host) => fits(host, model, new Set()));
+  const free = able.filter((host) => fits(scene.fleet, host, model, new Set()));
   const roomiest = free.sort((a, b) => (freeBytes(b) ?? 0) - (freeBytes(a) ?? 0) || a.loaded.size - b.loaded.size);
   if (roomiest[0] !== undefined) return { host: roomiest[0], victims: [] };
   const sites = able.flatMap((host) => {
@@ -156,7 +156,7 @@ function isBusy(scaler: Scaler, hostId: string): boolean {
 }
 
 /** The fewest of the coldest models that make room; undefined where those that may go do not suffice. */
-function victimsOn({ scaler, plans, now }: Scene, host: Host, model: string): string[] | undefined {
+function victimsOn({ scaler, fleet, plans, now }: Scene, host: Host, model: string): string[] | undefined {
   const { id } = host.registration;
   const usedAt = (other: string): number => lastUsedAt(scaler.demand, id, other) ?? -Infinity;
   const mayGo = [...host.loaded].filter((other) => {
@@ -168,24 +168,25 @@ function victimsOn({ scaler, plans, now }: Scene, host: Host, model: string): st
   const gone = new Set<string>();
   for (const other of mayGo.sort((a, b) => usedAt(a) - usedAt(b))) {
     gone.add(other);
-    if (fits(host, model, gone)) return [...gone];
+    if (fits(fleet, host, model, gone)) return [...gone];
   }
   return undefined;
 }
 
 /** Where the host does not tell its memory, a model fits if nothing else is loaded. */
-function fits(host: Host, model: string, gone: ReadonlySet<string>): boolean {
+function fits(fleet: Fleet, host: Host, model: string, gone: ReadonlySet<string>): boolean {
   const free = freeBytes(host);
   if (free === undefined) return [...host.loaded].every((other) => gone.has(other));
-  const freed = [...gone].reduce((sum, other) => sum + memoryNeed(host, other), 0);
-  return memoryNeed(host, model) <= (free + freed) * FIT;
+  const freed = [...gone].reduce((sum, other) => sum + memoryNeed(fleet, host, other), 0);
+  return memoryNeed(fleet, host, model) <= (free + freed) * FIT;
 }
 
 function freeBytes(host: Host): number | undefined {
   const beat = host.heard?.beat;
+  if (beat?.vramFreeBytes !== undefined) return beat.vramFreeBytes;
   if (beat?.vramTotalBytes === undefined) return undefined;
   const used = beat.running.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0);
-  return beat.vramFreeBytes ?? Math.max(0, beat.vramTotalBytes - used);
+  return Math.max(0, beat.vramTotalBytes - used);
 }
 
 /** The host that is to get the model's files: allowed, without them, least loaded. */

@@ -1,5 +1,6 @@
 // How many copies of each model are wanted in memory, and what a typical host of the fleet offers.
 import { servingBeat } from "../liveness.ts";
+import { footprintBytes } from "../loads.ts";
 import { slotsOf } from "../leases.ts";
 import type { Fleet, Host } from "../state.ts";
 import { figuresOf } from "./demand.ts";
@@ -115,18 +116,15 @@ function reasonOf({ figures, wanted, needed, least }: Why, { shape, settings }: 
 
 function copiesOf(fleet: Fleet, model: string, now: number): Pick<ModelPlan, "loaded" | "onDisk" | "sizeBytes"> {
   const holders = servingHosts(fleet, now).filter((host) => host.models.has(model));
-  const sizes = holders.map((host) => memoryNeed(host, model));
+  const sizes = holders.map((host) => memoryNeed(fleet, host, model));
   const loaded = holders.filter((host) => host.loaded.has(model)).length;
   return { loaded, onDisk: holders.length, sizeBytes: Math.max(0, ...sizes) };
 }
 
-/** Weights on disk, plus context and runner: about a fifth (routing.md, calibration). */
-const RUNNER_OVERHEAD = 1.2;
-
-/** The memory a model takes on a host, or would take. */
-export function memoryNeed(host: Host, model: string): number {
+/** The memory a model takes on a host, or would take by what it takes elsewhere. */
+export function memoryNeed(fleet: Fleet, host: Host, model: string): number {
   const running = host.heard?.beat.running.find(({ key }) => key === model);
-  return running?.sizeBytes || (host.models.get(model)?.sizeBytes ?? 0) * RUNNER_OVERHEAD;
+  return running?.sizeBytes || footprintBytes(fleet, host, model);
 }
 
 function knownModels(fleet: Fleet): Set<string> {
