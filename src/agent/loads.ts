@@ -13,6 +13,8 @@ import { unlessAborted } from "./when-aborted.ts";
 /** Quicker than this is no load: the model was there. Also when heartbeats begin to tell of one. */
 const NOTICED_MS = 250;
 const ERROR_MAX_CHARS = 2_000;
+/** Long enough for the requests that have waited to come. */
+const HOLD = "30s";
 /** A pooled connection may be closed under a request; a load is worth a connection of its own. */
 const unpooled = new Agent();
 
@@ -59,6 +61,8 @@ export class Loads {
   readonly #deps: LoadsDeps;
   readonly #flights = new Map<string, Flight>();
   readonly #lastTookMs = new Map<string, number>();
+  /** Whether models have to be held after their load. */
+  #holds = false;
 
   constructor(deps: LoadsDeps) {
     this.#deps = deps;
@@ -144,7 +148,7 @@ export class Loads {
     const startedAt = performance.now();
     const noticed = setTimeout(onChanged, NOTICED_MS);
     try {
-      const answer = await this.#ask(wish, signal);
+      const answer = await this.#askUntilHeld(wish, signal);
       const tookMs = performance.now() - startedAt;
       if (answer.status !== 200) log({ event: "load-failed", model, runner, status: answer.status });
       if (answer.status >= 500)
@@ -163,12 +167,23 @@ export class Loads {
     }
   }
 
+  /** Under OLLAMA_KEEP_ALIVE=0 a model is unloaded as soon as it is loaded: it then has to be held for its requests. */
+  async #askUntilHeld(wish: LoadWish, signal: AbortSignal) {
+    const startedAt = performance.now();
+    const answer = await this.#ask(wish, signal);
+    if (this.#holds || answer.status !== 200 || performance.now() - startedAt < NOTICED_MS) return answer;
+    if (await this.#deps.residency.lists(wish.model)) return answer;
+    this.#holds = true;
+    return await this.#ask(wish, signal);
+  }
+
   /** A request without a prompt, or without input, loads (ollama docs/api.md; server/routes.go, EmbedHandler). */
   async #ask({ model, runner, by }: LoadWish, signal: AbortSignal) {
     const options = readRunnerOptions(runner) ?? {};
     const body = {
       model: this.#deps.nameOf(model),
       ...(by === "embed" ? { input: [] } : {}),
+      ...(this.#holds ? { keep_alive: HOLD } : {}),
       ...(Object.keys(options).length === 0 ? {} : { options }),
     };
     return await call(ollamaUrl(this.#deps.ollama, `/api/${by}`), {

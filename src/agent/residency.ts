@@ -30,6 +30,12 @@ export class Residency {
     return expiresAt !== undefined && expiresAt > Date.now() + EXPIRY_MARGIN_MS;
   }
 
+  /** True when Ollama lists the model at this very moment. */
+  async lists(model: string): Promise<boolean> {
+    await this.#read();
+    return this.#expiryOf.has(model);
+  }
+
   noteLoading(model: string): void {
     this.#runnerOf.delete(model);
     this.forget();

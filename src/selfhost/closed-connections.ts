@@ -8,6 +8,8 @@ import { promisify } from "node:util";
 /** Half a second to see it, well inside the 2 s in which a slot must be free. */
 export const WATCH_INTERVAL_MS = 500;
 const CLOSE_WAIT = "08";
+const LISTEN = "0A";
+const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 export interface ConnectionWatch {
   close(): void;
@@ -20,11 +22,13 @@ export function watchClosedConnections(
 ): ConnectionWatch {
   let known: ReadonlySet<string> = new Set();
   let busy = false;
+  let tables: readonly string[] | undefined;
   const look = async (): Promise<void> => {
     if (busy) return;
     busy = true;
     try {
-      const closed = await readClosed(port);
+      tables ??= await tablesOf(port);
+      const closed = await readClosed(port, tables);
       const fresh = closed.filter((connection) => !known.has(connection));
       known = new Set(closed);
       if (fresh.length > 0) await report(fresh);
@@ -40,9 +44,18 @@ export function watchClosedConnections(
   return { close: () => clearInterval(timer) };
 }
 
-async function readClosed(port: number): Promise<string[]> {
+/** The kernel's tables in which connections of a local port can stand; reading one costs milliseconds, empty or not. */
+export async function tablesOf(port: number): Promise<readonly string[]> {
+  if (process.platform !== "linux") return [];
+  const listening: string[] = [];
+  for (const path of TABLES) if (listensIn(await readTable(path), port)) listening.push(path);
+  return listening.length > 0 ? listening : TABLES;
+}
+
+/** Clients (`ip:port`) of a local port that have closed their side and wait for ours, as the kernel knows them. */
+export async function readClosed(port: number, paths: readonly string[]): Promise<string[]> {
   if (process.platform === "linux") {
-    const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readTable));
+    const tables = await Promise.all(paths.map(readTable));
     return tables.flatMap((table) => parseProcTable(table, port));
   }
   const { stdout } = await promisify(execFile)("netstat", ["-an"], { maxBuffer: 64 << 20 });
@@ -58,9 +71,22 @@ async function readTable(path: string): Promise<string> {
   }
 }
 
+/** Whether a table has a socket that listens on a port. */
+export function listensIn(table: string, port: number): boolean {
+  const local = `:${hexPort(port)}`;
+  return table.split("\n").some((line) => {
+    const [, address, , state] = line.trim().split(/\s+/);
+    return state === LISTEN && address?.endsWith(local) === true;
+  });
+}
+
+function hexPort(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
+
 /** Remote ends in CLOSE_WAIT on a local port, from Linux' `/proc/net/tcp` or `tcp6`. */
 export function parseProcTable(table: string, port: number): string[] {
-  const wanted = port.toString(16).toUpperCase().padStart(4, "0");
+  const wanted = hexPort(port);
   return table.split("\n").flatMap((line) => {
     const [, local, remote, state] = line.trim().split(/\s+/);
     if (state !== CLOSE_WAIT || local === undefined || remote === undefined || !local.endsWith(`:${wanted}`)) return [];

@@ -52,6 +52,8 @@ export interface HostOptions {
   /** Instead of the one model `tiny`. */
   readonly models?: readonly SimulatedModel[];
   readonly ollamaSlots?: number;
+  /** OLLAMA_KEEP_ALIVE. */
+  readonly ollamaKeepAliveMs?: number;
 }
 
 export const CHAT = { model: "tiny", messages: [{ role: "user", content: "hello" }] };
@@ -60,7 +62,9 @@ export const CHAT = { model: "tiny", messages: [{ role: "user", content: "hello"
 export async function startHost(options: HostOptions = {}): Promise<TestHost> {
   const edge = await startFakeEdge();
   const models = options.models ?? [simulatedModel({ name: "tiny", ...options.model })];
-  const ollama = await startSimulatedOllama({ models, slots: options.ollamaSlots ?? 4 });
+  const { ollamaKeepAliveMs } = options;
+  const keepAlive = ollamaKeepAliveMs === undefined ? {} : { keepAliveMs: ollamaKeepAliveMs };
+  const ollama = await startSimulatedOllama({ models, slots: options.ollamaSlots ?? 4, ...keepAlive });
   const stateDir = await mkdtemp(join(tmpdir(), "hive-agent-"));
   const logged: { readonly event: string }[] = [];
   const agents: Agent[] = [];

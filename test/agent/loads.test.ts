@@ -111,6 +111,16 @@ describe("a load", () => {
   });
 });
 
+it("holds models for their requests where Ollama unloads them at once", async () => {
+  await using host = await startHost({ ...slowLoad(400), ollamaKeepAliveMs: 0 });
+  for (let count = 0; count < 2; count += 1) expect((await readAll([await send(host)]))[0]?.head.status).toBe(200);
+  expect(asks(host, "/api/generate").map(({ bodyText }) => bodyText)).toEqual([
+    '{"model":"tiny:latest"}',
+    '{"model":"tiny:latest","keep_alive":"30s"}',
+  ]);
+  expect(host.ollama.gauges().loads).toBe(2);
+});
+
 describe("a request", () => {
   it("waits for no load when its model is in memory with its options", async () => {
     await using host = await startHost();

@@ -4,7 +4,7 @@ import { simulatedModel } from "../../src/sim/ollama/model.ts";
 import { REAL_CLIENTS } from "../support/clients/all.ts";
 import { refusalOf } from "../support/clients/client.ts";
 import type { RealClient } from "../support/clients/client.ts";
-import { startFleet } from "../support/fleet.ts";
+import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 
 const EARLY_COMMIT_MS = 100;
@@ -84,6 +84,26 @@ describe.each(CASES)("$path, stream $stream", ({ path, stream, type, begins }) =
     expect(JSON.stringify(JSON.parse(last.replace(/^data: /, "")))).toMatch(FAILED);
   });
 });
+
+it.each([true, false])(
+  "frees every slot when the client leaves an answer that was begun early, stream %s",
+  async (stream) => {
+    const leaving = new AbortController();
+    const prompt = Array.from({ length: 60 }, () => freshPrompt()).join(" ");
+    const response = await fetch(`${fleet.url}/api/generate`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${fleet.token}` },
+      body: JSON.stringify({ model: "ponderous", prompt, stream }),
+      signal: leaving.signal,
+    });
+    const ollama = fleet.hosts[0]?.ollama;
+    await eventually("Ollama reads the prompt", () => ollama?.gauges().activeGenerations === 1);
+    await response.body?.getReader().read();
+    leaving.abort();
+    const free = async () => (await fleet.readFleet()).activeLeases === 0 && ollama?.gauges().activeGenerations === 0;
+    await eventually("every slot is free", free, 2_000);
+  },
+);
 
 describe.each(REAL_CLIENTS.map((client) => [client.name, client] as const))("%s", (_name, client: RealClient) => {
   const straight = () => ({ url: fleet.hosts[0]?.ollama.url ?? "", token: "none" });

@@ -1,6 +1,6 @@
 // The kernel's tables as they look on real machines.
 import { expect, it } from "vitest";
-import { parseNetstat, parseProcTable } from "../../src/selfhost/closed-connections.ts";
+import { listensIn, parseNetstat, parseProcTable } from "../../src/selfhost/closed-connections.ts";
 
 const PROC = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:2253 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
@@ -25,4 +25,8 @@ it("reads netstat of macOS and of Windows", () => {
     "127.0.0.1:49153",
   ]);
   expect(parseNetstat("  TCP    127.0.0.1:8787    127.0.0.1:49153    ESTABLISHED    42", 8787)).toEqual([]);
+});
+
+it("knows in which table a port listens, so that the other need not be read", () => {
+  expect([listensIn(PROC, 8787), listensIn(PROC, 8080), listensIn("", 8787)]).toEqual([true, false, false]);
 });
