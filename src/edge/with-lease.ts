@@ -79,9 +79,14 @@ function isUnwanted(c: Context<HonoEnv>, { gone, lease }: LeasedRequest): boolea
 }
 
 /** Ends a request that has a lease and is not wanted: no fault of the host. */
-function giveUp(c: Context<HonoEnv>, { gone, lease, refuse }: LeasedRequest, held: Held): Response {
+function giveUp(
+  c: Context<HonoEnv>,
+  { gone, lease, refuse }: LeasedRequest,
+  held: Held,
+  isLate = isPast(lease.deadlineAt),
+): Response {
   c.executionCtx.waitUntil(settle(c, held, { type: "client-left" }));
-  return gone?.aborted !== true && isPast(lease.deadlineAt)
+  return gone?.aborted !== true && isLate
     ? refuse({ code: "deadline_passed", detail: "the answer had not begun" })
     : refuse({ code: "cancelled", detail: "the client left" });
 }
@@ -150,7 +155,8 @@ async function askHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest, 
   const { status, error, code } = leg.value.head;
   if (code === "deadline") {
     watch.stop();
-    return { done: true, response: giveUp(c, request, held) };
+    // The agent's word counts: its clock may be a moment ahead.
+    return { done: true, response: giveUp(c, request, held, true) };
   }
   if (error !== undefined) return failedLoad(answerHeaders(c, grant, leg.value), request.style, leg.value.head);
   const contentType = contentTypeOf(leg.value);
