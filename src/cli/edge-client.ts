@@ -38,6 +38,30 @@ export async function callEdge(
   return text === "" ? undefined : parseJson(text);
 }
 
+export interface OpenCall {
+  readonly body: object;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Calls one of the edge's routes for clients; the answer may take as long as it takes. */
+export async function openEdge(
+  target: EdgeTarget,
+  method: "POST" | "DELETE",
+  path: string,
+  { body, headers }: OpenCall,
+): Promise<Response> {
+  const authorization = `Bearer ${await adminToken(target.state)}`;
+  const sent = {
+    method,
+    headers: { ...headers, authorization },
+    body: JSON.stringify(body),
+    redirect: "manual",
+  } as const;
+  const response = await fetch(target.edge + path, sent).catch(() => undefined);
+  if (response === undefined) throw new CliError(`no answer from ${target.edge}; is hive running there?`);
+  return response;
+}
+
 /** The fleet as the edge sees it. */
 export async function readFleet(target: EdgeTarget): Promise<FleetView> {
   return (await callEdge(target, "GET", "/fleet")) as FleetView;

@@ -7,6 +7,7 @@ import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addProxy } from "./proxy.ts";
 import { addScaler } from "./scaler.ts";
+import { addModel } from "./model.ts";
 import { addServe } from "./serve.ts";
 import { addSimulate } from "./simulate.ts";
 import { CliError, say } from "./terminal.ts";
@@ -23,6 +24,7 @@ const COMMANDS = [
   addHost,
   addAgent,
   addFleet,
+  addModel,
   addDoctor,
   addUsage,
   addProxy,

@@ -3,6 +3,8 @@ import { scanBody } from "../wire/json-scan.ts";
 import type { ScannedBody } from "../wire/json-scan.ts";
 import type { JsonSpan } from "../wire/json-bytes.ts";
 import { readScalar } from "../wire/json-text.ts";
+import { applyEdits } from "./edit-body.ts";
+import type { Edit } from "./edit-body.ts";
 
 /** Where each endpoint says how long an answer may be; the first is written where none is there. */
 const MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -12,12 +14,6 @@ const MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["/v1/messages", ["max_tokens"]],
 ]);
 const IN_OPTIONS: ReadonlySet<string> = new Set(["/api/generate", "/api/chat"]);
-
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
 
 /** The body with its answer capped; the same bytes where nothing has to change. */
 export function capOutput(path: string, bytes: Uint8Array, cap: number): Uint8Array {
@@ -74,21 +70,4 @@ function insertFirst(bytes: Uint8Array, from: number, member: string): Edit {
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
-}
-
-function applyEdits(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { start, end, text } of [...edits].sort((a, b) => a.start - b.start)) {
-    parts.push(bytes.subarray(at, start), new TextEncoder().encode(text));
-    at = end;
-  }
-  parts.push(bytes.subarray(at));
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }

@@ -6,6 +6,8 @@ import { parseModelName } from "../wire/model-name.ts";
 import type { ModelName } from "../wire/model-name.ts";
 import { RUNNER_OPTIONS, writeRunnerOptions } from "../wire/runner-options.ts";
 import type { Result } from "../wire/result.ts";
+import type { ModelAliases } from "../wire/model-aliases.ts";
+import { applyEdits } from "./edit-body.ts";
 import { egressOf } from "./egress.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoints.ts";
@@ -17,6 +19,10 @@ import type { RefusalText } from "./refuse.ts";
 import { scanRequest } from "./scan-request.ts";
 
 export interface Inspected {
+  /** The body as a host gets it, where the model has another name there. */
+  readonly renamed?: Uint8Array | undefined;
+  /** Canonical key of the other name that was asked for. */
+  readonly alias?: string | undefined;
   /** The model as the caller spelled it: what Ollama echoes. */
   readonly spelled: string;
   readonly model: ModelName;
@@ -42,7 +48,11 @@ export interface Unserved extends RefusalText {
 }
 
 /** Reads a body, or says what Ollama would say to it. */
-export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected, Unserved> {
+export function inspect(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  aliases: ModelAliases = NO_ALIASES,
+): Result<Inspected, Unserved> {
   const scanned = scanRequest(endpoint.style, endpoint.goStruct, bytes);
   if (!scanned.ok) return scanned;
   const body = scanned.value;
@@ -53,7 +63,22 @@ export function inspect(endpoint: Endpoint, bytes: Uint8Array): Result<Inspected
   }
   const name = parseModelName(spelled);
   if (!name.ok) return bad(name.error.message);
-  return { ok: true, value: describe(endpoint, body, spelled, name.value) };
+  const alias = aliases.get(name.value.canonical);
+  if (alias === undefined) return { ok: true, value: describe(endpoint, body, spelled, name.value) };
+  const described = describe(endpoint, body, spelled, alias.target);
+  return { ok: true, value: { ...described, renamed: rename(body, alias.spelled), alias: name.value.canonical } };
+}
+
+const NO_ALIASES: ModelAliases = new Map();
+
+/** Both names where both are there: Ollama reads `name` where `model` is empty. */
+function rename(body: ScannedBody, spelled: string): Uint8Array {
+  const spans = ["model", "name"].flatMap((key) => body.members.get(key) ?? []);
+  const text = JSON.stringify(spelled);
+  return applyEdits(
+    body.bytes,
+    spans.map(({ start, end }) => ({ start, end, text })),
+  );
 }
 
 function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model: ModelName): Inspected {

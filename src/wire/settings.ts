@@ -4,6 +4,7 @@ import { cellsSetting } from "./cells.ts";
 import { durationSetting } from "./duration.ts";
 import { pairsSetting } from "./pairs.ts";
 import { modelRulesSetting } from "./model-rules.ts";
+import { parseModelAliases } from "./model-aliases.ts";
 import { sizeSetting } from "./size.ts";
 import { trustedIssuersSetting } from "./trusted-issuers.ts";
 
@@ -34,6 +35,13 @@ const sizes = list.pipe(
       .transform(Number),
   ),
 );
+
+const aliases = z.string().transform((text, context) => {
+  const parsed = parseModelAliases(text);
+  if (parsed.ok) return parsed.value;
+  context.issues.push({ code: "custom", input: text, message: parsed.error });
+  return z.NEVER;
+});
 
 export const POLICY_NAMES = [
   "predicted_latency",
@@ -85,6 +93,7 @@ export const settingsSchema = z.object({
   ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),
   TRUSTED_ISSUERS: trustedIssuersSetting.prefault("[]").describe("Other issuers of tokens: JSON."),
   ALLOWED_ORIGINS: list.prefault("").describe("Web origins that may call, beside Ollama's defaults; * for all."),
+  MODEL_ALIASES: aliases.prefault("").describe("Other names for models, as gpt-4o-mini=llama3.2:3b, comma-separated."),
   ALLOW_CLOUD_MODELS: flag.prefault("false").describe("Whether models that leave the host are served."),
   CELLS: cellsSetting.prefault("").describe("Cells as POOL:REGION[:SHARD], comma-separated; empty is one."),
   HIVE_ISSUER: z.string().min(1).max(200).prefault("hive").describe("Issuer name in every token of this Hive."),

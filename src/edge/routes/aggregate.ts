@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { joinCatalogs } from "../../core/cells/join.ts";
 import type { CatalogQuery, CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
+import type { ModelAliases } from "../../wire/model-aliases.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
 import { askAll, cellsFor } from "../cells.ts";
 import { readClientPath } from "../client-path.ts";
@@ -84,6 +85,16 @@ function keyOf(text: string): string | undefined {
   return name.ok ? name.value.canonical : undefined;
 }
 
+/** Other names are listed like models, for clients that look before they ask. */
+function rowsOfAliases(models: readonly ModelOnDisk[], aliases: ModelAliases) {
+  if (aliases.size === 0) return [];
+  const byKey = new Map(models.map((model) => [keyOf(model.name), model]));
+  return [...aliases.values()].flatMap(({ display, target: { canonical } }) => {
+    const target = byKey.get(canonical);
+    return target === undefined ? [] : [{ row: { ...target, name: display }, target }];
+  });
+}
+
 /** Answers from the models of the caller's pool, or of the one host it names; only what it may use exists for it. */
 function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Response) {
   return async function answerFromCatalog(c: Context<HonoEnv>): Promise<Response> {
@@ -94,7 +105,11 @@ function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Resp
     const catalog = await catalogOf(c, { pool: principal.pool, hostId: pinOf(c) });
     if (catalog === undefined) return refuse(style, { code: "unknown_host", message: "hive: no such host" });
     const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, models);
-    return answer({ ...catalog, models: catalog.models.filter(allowed), running: catalog.running.filter(allowed) }, c);
+    const aliased = rowsOfAliases(catalog.models, c.var.prepared.settings.MODEL_ALIASES).filter(
+      ({ row, target }) => allowed(row) || allowed(target),
+    );
+    const listed = [...catalog.models.filter(allowed), ...aliased.map(({ row }) => row)];
+    return answer({ ...catalog, models: listed, running: catalog.running.filter(allowed) }, c);
   };
 }
 

@@ -65,26 +65,32 @@ interface ReadRequest {
 }
 
 function readRequest(c: Context<HonoEnv>, endpoint: Endpoint, body: Uint8Array): Result<ReadRequest, Unserved> {
+  const { settings } = c.var.prepared;
   const inspected = endpoint.isForm
     ? inspectForm(endpoint, c.req.header("content-type") ?? "", body)
-    : inspect(endpoint, body);
+    : inspect(endpoint, body, settings.MODEL_ALIASES);
   if (!inspected.ok) return inspected;
   const { numCtx, numCtxSpan } = inspected.value;
-  const size = numCtx === undefined ? undefined : roundContext(numCtx, c.var.prepared.settings.CONTEXT_SIZES);
+  const size = numCtx === undefined ? undefined : roundContext(numCtx, settings.CONTEXT_SIZES);
   if (size === undefined || size === numCtx || numCtxSpan === undefined) {
     return { ok: true, value: { inspected: inspected.value, sent: body } };
   }
   const sent = writeNumber(body, numCtxSpan, size);
-  const again = inspect(endpoint, sent);
+  const again = inspect(endpoint, sent, settings.MODEL_ALIASES);
   return again.ok ? { ok: true, value: { inspected: again.value, sent } } : again;
 }
 
 function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | undefined {
   const { caller, prepared } = c.var;
-  if (!matchesModelGlobs(inspected.model.canonical, caller.models)) {
+  if (!isAllowed(inspected, caller.models)) {
     return { code: "model_forbidden", message: `hive: this token may not use model '${inspected.spelled}'` };
   }
   return whyKept(inspected, prepared.settings.ALLOW_CLOUD_MODELS) ?? whyNotPinned(c);
+}
+
+/** Whoever may use the other name may use the model behind it: the operator has named it so. */
+function isAllowed({ model, alias }: Inspected, globs: readonly string[]): boolean {
+  return matchesModelGlobs(model.canonical, globs) || (alias !== undefined && matchesModelGlobs(alias, globs));
 }
 
 async function leased(
@@ -96,7 +102,8 @@ async function leased(
   const { style, path } = endpoint;
   const { streaming, deadlineAt } = inspected;
   const { maxOutput } = c.var.caller;
-  const sent = maxOutput === undefined ? body : capOutput(endpoint.path, body, maxOutput);
+  const named = inspected.renamed ?? body;
+  const sent = maxOutput === undefined ? named : capOutput(endpoint.path, named, maxOutput);
   const left = new AbortController();
   let status: string | undefined;
   const request: LeasedRequest = {

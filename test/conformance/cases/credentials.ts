@@ -1,5 +1,7 @@
 // Cases about who asks: where a credential may stand, what of it a host sees, and which web pages may call.
+import { generateKeyPairSync, sign } from "node:crypto";
 import { expect } from "vitest";
+import { runHive } from "../../cli/run-hive.ts";
 import { anyHost, simulatedOnly } from "../case.ts";
 import type { ConformanceCase } from "../case.ts";
 import { json, observe, send } from "../exchange.ts";
@@ -90,6 +92,49 @@ const places = anyHost(
   },
 );
 
+/** The key of an `ollama` command line with OLLAMA_AUTH=1, and its way of signing. */
+function signer() {
+  const pair = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(pair.publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+  const name = Buffer.from("ssh-ed25519");
+  // RFC 4253, section 6.6: each part behind its length.
+  const blob = Buffer.concat([Buffer.from([0, 0, 0, name.length]), name, Buffer.from([0, 0, 0, raw.length]), raw]);
+  const key = blob.toString("base64");
+  return {
+    publicLine: `ssh-ed25519 ${key} conformance`,
+    authorize: (signed: string) => ({
+      authorization: `${key}:${sign(null, Buffer.from(signed), pair.privateKey).toString("base64")}`,
+    }),
+  };
+}
+
+const signature = anyHost(
+  16,
+  "a registered key signs for its caller, with and without a prefix; nothing else that it signed counts",
+  async (world) => {
+    const { publicLine, authorize } = signer();
+    const { url, stateDir } = world.fleet;
+    const now = Math.floor(Date.now() / 1000);
+    const send = async (path: string, signed: string, method = "GET") =>
+      (await fetch(url + path, { method, headers: authorize(signed) })).status;
+    const query = `?ts=${now}`;
+    expect(await send(`/api/tags${query}`, `GET,/api/tags${query}`)).toBe(401);
+    const where = ["--edge", url, "--state", stateDir];
+    const registered = await runHive(["token", "issue", "--role", "client", "--ollama-key", publicLine, ...where]);
+    expect(registered.code).toBe(0);
+    expect(await send(`/api/tags${query}`, `GET,/api/tags${query}`)).toBe(200);
+    expect(await send(`/k/none/api/tags${query}`, `GET,/api/tags${query}`)).toBe(200);
+    const stale = `?ts=${now - 600}`;
+    const refused: [path: string, signed: string][] = [
+      [`/api/tags${stale}`, `GET,/api/tags${stale}`],
+      [`/api/tags${query}`, `POST,/api/tags${query}`],
+      [`/api/tags${query}`, `GET,/api/ps${query}`],
+      ["/api/tags", "GET,/api/tags"],
+    ];
+    for (const [path, signed] of refused) expect(await send(path, signed), `${path} ${signed}`).toBe(401);
+  },
+);
+
 const hygiene = simulatedOnly(
   17,
   "a host sees neither token, origin, cookie nor the public host, and answers",
@@ -169,4 +214,4 @@ const origins = anyHost(
   },
 );
 
-export const credentialCases: readonly ConformanceCase[] = [commandLine, places, hygiene, origins];
+export const credentialCases: readonly ConformanceCase[] = [commandLine, places, signature, hygiene, origins];
