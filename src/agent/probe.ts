@@ -22,8 +22,8 @@ const tagRowSchema = z.object({
   modified_at: z.string().max(64).default(""),
   capabilities: z.array(z.string().max(40)).max(32).optional(),
   details: detailsSchema.optional(),
-  remote_model: z.string().optional(),
-  remote_host: z.string().optional(),
+  remote_model: z.string().max(500).optional(),
+  remote_host: z.string().max(500).optional(),
 });
 type TagRow = z.infer<typeof tagRowSchema>;
 const runningRowSchema = z.object({
@@ -35,6 +35,7 @@ const runningRowSchema = z.object({
   expires_at: z.string().max(64).default(""),
   details: detailsSchema.optional(),
 });
+const statusSchema = z.object({ cloud: z.object({ disabled: z.boolean() }) });
 const listSchema = z.object({ models: z.array(z.unknown()).nullish() });
 const showSchema = z.object({
   capabilities: z.array(z.string().max(40)).max(32).default([]),
@@ -42,7 +43,7 @@ const showSchema = z.object({
 });
 
 type Shown = Pick<ModelOnDisk, "capabilities" | "contextLength">;
-export type Observation = Pick<Heartbeat, "backend" | "ollamaVersion" | "models" | "running">;
+export type Observation = Pick<Heartbeat, "backend" | "ollamaVersion" | "cloud" | "models" | "running">;
 
 export class Probe {
   private readonly ollama: OllamaClient;
@@ -63,11 +64,15 @@ export class Probe {
   async observe(): Promise<Observation> {
     const version = await this.readVersion();
     if (version === undefined) return this.wentDown();
-    const [tags, ps] = await Promise.all([this.readList("/api/tags"), this.readList("/api/ps")]);
+    const [tags, ps, cloud] = await Promise.all([
+      this.readList("/api/tags"),
+      this.readList("/api/ps"),
+      this.readCloud(),
+    ]);
     if (tags === undefined || ps === undefined) return this.wentDown();
     const models = await this.describeModels(rowsOf(tags, tagRowSchema).slice(0, MAX_MODELS));
     const running = rowsOf(ps, runningRowSchema).slice(0, MAX_RUNNING).map(toRunning);
-    this.last = { backend: "up", ollamaVersion: version.slice(0, 40), models, running };
+    this.last = { backend: "up", ollamaVersion: version.slice(0, 40), cloud, models, running };
     this.names = namesOf(models);
     return this.last;
   }
@@ -118,6 +123,12 @@ export class Probe {
     return read.success ? read.data.version : undefined;
   }
 
+  /** An Ollama too old to tell has no cloud. */
+  private async readCloud(): Promise<boolean> {
+    const read = statusSchema.safeParse(await this.readJson("/api/status"));
+    return read.success && !read.data.cloud.disabled;
+  }
+
   private async readList(path: string): Promise<readonly unknown[] | undefined> {
     const read = listSchema.safeParse(await this.readJson(path));
     return read.success ? (read.data.models ?? []) : undefined;
@@ -152,7 +163,9 @@ function toModel(row: TagRow, shown: Shown): ModelOnDisk {
     modifiedAt: row.modified_at,
     ...shown,
     ...(row.details === undefined ? {} : { details: row.details }),
-    ...(row.remote_model || row.remote_host ? { remote: true } : {}),
+    ...(row.remote_model || row.remote_host
+      ? { remote: true, remoteModel: row.remote_model ?? "", remoteHost: row.remote_host ?? "" }
+      : {}),
   };
 }
 

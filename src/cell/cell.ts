@@ -321,7 +321,9 @@ function withKeys(beat: Heartbeat, { ALLOW_CLOUD_MODELS }: Settings): FleetBeat 
   const keyed = <Row extends { name: string }>(rows: readonly Row[]) =>
     rows.flatMap((row) => {
       const name = parseModelName(row.name);
-      return name.ok ? [{ ...row, key: name.value.canonical }] : [];
+      // The stub of a cloud model is listed, and never taken for the local model of that name.
+      const key = name.ok && name.value.source === "cloud" ? row.name : name.ok && name.value.canonical;
+      return key === false ? [] : [{ ...row, key }];
     });
   // A stub of a model that runs elsewhere would send prompts there, whatever it is called.
   const models = beat.models.filter(({ remote }) => ALLOW_CLOUD_MODELS || remote !== true);

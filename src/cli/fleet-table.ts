@@ -1,10 +1,22 @@
 // The fleet as a table for people.
-import type { FleetView, HostView } from "../wire/fleet-view.ts";
+import type { FleetView, HostView, ModelConflict } from "../wire/fleet-view.ts";
 
-/** Hosts, and a line about the whole. */
-export function fleetText({ hosts, policy, activeLeases, queued }: FleetView): string {
-  return `${hostTable(hosts)}\npolicy ${policy}, ${String(activeLeases)} running, ${String(queued)} waiting`;
+/** Hosts, a line about the whole, and one for each name behind which hosts hold different models. */
+export function fleetText({ hosts, conflicts, policy, activeLeases, queued }: FleetView): string {
+  const whole = `policy ${policy}, ${String(activeLeases)} running, ${String(queued)} waiting`;
+  return [hostTable(hosts), whole, ...conflicts.map(conflictText)].join("\n");
 }
+
+function conflictText({ name, served, copies }: ModelConflict): string {
+  const held = copies.map(({ digest, hosts }) => {
+    const note = digest === served ? " (served)" : "";
+    return `${digest.slice(0, SHORT_DIGEST)} on ${hosts.join(", ")}${note}`;
+  });
+  return `conflict: ${name} is ${held.join("; ")}`;
+}
+
+/** As `ollama ls` shows them. */
+const SHORT_DIGEST = 12;
 
 /** A second agent with a host's identity is shown as long as this after it was last heard. */
 const RIVAL_SHOWN_MS = 300_000;

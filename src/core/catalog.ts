@@ -18,6 +18,8 @@ export interface Catalog {
   readonly running: readonly FleetRunning[];
   /** Lowest version of an Ollama online, of the last ones known if none is; empty if none was ever told. */
   readonly version: string;
+  /** Whether any host runs models in Ollama's cloud. */
+  readonly cloud: boolean;
   /** Names under which hosts hold different models. */
   readonly conflicts: readonly ModelConflict[];
 }
@@ -53,6 +55,7 @@ export function catalog(fleet: Fleet, now: number, { pool, hostId }: CatalogQuer
     ),
     running: mergeRunning(online),
     version: lowestVersion(online) ?? lowestVersion(known) ?? "",
+    cloud: online.some((host) => host.heard?.beat.cloud === true),
     conflicts: conflicts.sort((a, b) => compareText(a.key, b.key)),
   };
 }

@@ -105,7 +105,8 @@ function reasonOutside(host: Host, { principal, pinnedHost, model }: LeaseReques
   return lacks ? "model_missing" : "unheard";
 }
 
-function reasonUnable(host: Host, { model, needs }: LeaseRequest): Reason | undefined {
+function reasonUnable(host: Host, { model, needs, cloud }: LeaseRequest): Reason | undefined {
+  if (cloud === true && host.heard?.beat.cloud !== true) return "capability_missing";
   if (model === undefined) return undefined;
   const copy = host.models.get(model);
   if (copy === undefined) return "model_missing";

@@ -5,7 +5,7 @@ import type { Result } from "../wire/result.ts";
 import { majorityDigest } from "./digests.ts";
 import { inPool } from "./eligibility.ts";
 import { freeSlots } from "./leases.ts";
-import { statusOf } from "./liveness.ts";
+import { isLeaving, isUnproven, statusOf } from "./liveness.ts";
 import type { Fleet, FleetModel, Host } from "./state.ts";
 
 export interface WorkHosts {
@@ -33,9 +33,9 @@ export function chooseWorkHosts(fleet: Fleet, query: WorkQuery, now: number): Ch
     : refuse("unknown_model", "no host has the model");
 }
 
-/** A drained host takes no requests, but its models can be managed. */
+/** A drained host takes no requests, but its models can be managed; one whose address is not proven gets nothing. */
 function isReachable(fleet: Fleet, host: Host, now: number): boolean {
-  return host.heard?.beat.backend === "up" && statusOf(fleet, host, now) !== "dead";
+  return host.heard?.beat.backend === "up" && statusOf(fleet, host, now) !== "dead" && !isUnproven(host);
 }
 
 function chooseNamed(known: readonly Host[], online: readonly Host[], wanted: readonly string[]): Chosen {
@@ -75,7 +75,7 @@ function choose(fleet: Fleet, query: WorkQuery, online: readonly Host[], now: nu
 /** Hosts that have the model take part, lest one name come to mean two models; the best others make up the number. */
 function choosePulling(fleet: Fleet, query: WorkQuery, online: readonly Host[], now: number): readonly Host[] {
   const holders = online.filter((host) => hasModel(host, query));
-  const others = online.filter((host) => !holders.includes(host) && !host.drained);
+  const others = online.filter((host) => !holders.includes(host) && !isLeaving(host));
   const wanted = Math.max(0, (query.copies ?? 1) - holders.length);
   const ranked = others.toSorted(
     (a, b) =>
@@ -100,7 +100,7 @@ function byRoom(hosts: readonly Host[], { model }: WorkQuery): Host[] {
   const isLoaded = (host: Host) => Number(model !== undefined && host.loaded.has(model));
   return hosts.toSorted(
     (a, b) =>
-      Number(a.drained) - Number(b.drained) ||
+      Number(isLeaving(a)) - Number(isLeaving(b)) ||
       isLoaded(b) - isLoaded(a) ||
       freeSlots(b, model) - freeSlots(a, model) ||
       compareIds(a, b),

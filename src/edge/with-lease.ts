@@ -127,7 +127,7 @@ async function conclude(
 
 /** No host lists what the request needs: any that has the model says so, in Ollama's own words, whatever their status. */
 async function askIncapable(c: Context<HonoEnv>, request: LeasedRequest, lease: LeaseRequest): Promise<Response> {
-  const answer = await acquire(c, { ...lease, needs: [] }, undefined);
+  const answer = await acquire(c, { ...lease, needs: [], cloud: false }, undefined);
   if (!answer.ok) return request.refuse(answer.refusal);
   const tried = await tryHost(c, answer.held, request);
   if (tried.done) return tried.response;

@@ -14,6 +14,8 @@ export interface CatalogView {
   readonly running: readonly RunningModel[];
   /** Lowest Ollama version online; empty when no host was ever heard. */
   readonly version: string;
+  /** Whether any host runs models in Ollama's cloud. */
+  readonly cloud: boolean;
 }
 
 /** Whose models: those of a pool's hosts (`*` is every pool), or of one host among them. */

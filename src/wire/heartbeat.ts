@@ -16,6 +16,8 @@ export const modelOnDiskSchema = z.object({
   contextLength: z.number().nonnegative().optional().describe("Longest context the model was trained for, tokens."),
   details: z.record(z.string(), z.unknown()).optional().describe("Ollama's details object, passed on untouched."),
   remote: z.boolean().optional().describe("True for a stub of a model that runs off the host."),
+  remoteModel: z.string().max(500).optional().describe("What the stub stands for, as Ollama lists it."),
+  remoteHost: z.string().max(500).optional(),
 });
 export type ModelOnDisk = z.infer<typeof modelOnDiskSchema>;
 
@@ -84,6 +86,7 @@ export const heartbeatSchema = z
     agentVersion: z.string().max(40),
     ollamaVersion: z.string().max(40).describe("Empty while Ollama does not answer."),
     backend: z.enum(["up", "down"]).describe("Whether Ollama answered the agent's own probe."),
+    cloud: z.boolean().optional().describe("Whether this Ollama runs models in its cloud when asked to."),
     models: z.array(modelOnDiskSchema).max(2000),
     running: z.array(runningModelSchema).max(200),
     slots: z.int().positive().max(4096).describe("Most requests at once on this host, over all models."),

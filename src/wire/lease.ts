@@ -32,6 +32,8 @@ export interface LeaseRequest {
   readonly principal: Principal;
   /** Canonical model key (`host/namespace/model:tag`, lower case); absent for requests any online host may answer. */
   readonly model?: string | undefined;
+  /** True for a model that Ollama runs in its cloud: any host that may do so can take it, and `model` is absent. */
+  readonly cloud?: boolean | undefined;
   /** Capabilities the request cannot do without. */
   readonly needs: readonly string[];
   readonly kind: "chat" | "generate" | "embed" | "control";

@@ -26,6 +26,8 @@ export interface World {
   readonly models: ModelNames;
   /** Sends with a client's token, or with the one given; "" is none. */
   readonly send: (exchange: Exchange, token?: string) => Promise<Response>;
+  readonly token: string;
+  readonly issue: TestFleet["clientToken"];
   readonly manageToken: string;
   /** A token whose pool has no host. */
   readonly hostlessToken: string;
@@ -42,6 +44,7 @@ export interface World {
 const SLOW_TOKENS_PER_SECOND = 20;
 /** Four times KEEP_ALIVE, before the first token and between two. */
 const SILENCE_MS = 4_000;
+const LOADS = 1_000;
 const DIGESTS = { majority: "a".repeat(64), minority: "b".repeat(64) };
 
 function split(digest: string): SimulatedModel {
@@ -83,14 +86,23 @@ export { DIGESTS };
 
 /** Starts everything; a few seconds. */
 export async function startWorld(): Promise<World> {
-  const fleet = await startFleet({ KEEP_ALIVE: "1s", MAX_BODY: "32MB", QUEUE_TIMEOUT: "20s", QUEUE_LIMIT: "8" });
+  const fleet = await startFleet({
+    ALLOWED_ORIGINS: "https://app.example",
+    KEEP_ALIVE: "1s",
+    MAX_BODY: "32MB",
+    QUEUE_TIMEOUT: "20s",
+    QUEUE_LIMIT: "8",
+  });
   const beforeHosts = await lookAtEmptyFleet(fleet);
   const direct = REAL_OLLAMA === undefined ? await startDirect() : undefined;
   const directUrl = direct?.url ?? (REAL_OLLAMA ?? "").replace(/\/+$/, "");
   if (direct === undefined) await fleet.joinHost("real", directUrl, 4);
   else await Promise.all(Object.entries(OWN_MODELS).map(async ([id, own]) => await addHost(fleet, id, own)));
   const models = direct === undefined ? await findModels(directUrl) : simulatedNames();
-  const byToken = (exchange: Exchange, token: string = fleet.token) =>
+  // More models are loaded here in a minute than a tenant may load in ten.
+  const issue: TestFleet["clientToken"] = async (claims) => await fleet.clientToken({ loads: LOADS, ...claims });
+  const clientToken = await issue();
+  const byToken = (exchange: Exchange, token: string = clientToken) =>
     send(fleet.url, {
       ...exchange,
       headers: { ...(token === "" ? {} : { authorization: `Bearer ${token}` }), ...exchange.headers },
@@ -100,8 +112,10 @@ export async function startWorld(): Promise<World> {
     directUrl,
     models,
     send: byToken,
-    manageToken: await fleet.clientToken({ sub: "manager", scope: ["inference", "manage"], hosts: true }),
-    hostlessToken: await fleet.clientToken({ pool: "nowhere" }),
+    token: clientToken,
+    issue,
+    manageToken: await issue({ sub: "manager", scope: ["inference", "manage"], hosts: true }),
+    hostlessToken: await issue({ pool: "nowhere" }),
     ollama: (id) => {
       const found = fleet.hosts.find((host) => host.id === id);
       if (found === undefined) throw new Error(`no host ${id}`);

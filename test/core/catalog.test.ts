@@ -86,6 +86,12 @@ describe("the catalog", () => {
     expect(catalog(driver.fleet, driver.now).version).toBe("");
     driver.join("a", { ollamaVersion: "0.12.0" });
     driver.at(60_000);
-    expect(catalog(driver.fleet, driver.now)).toEqual({ models: [], running: [], version: "0.12.0", conflicts: [] });
+    expect(catalog(driver.fleet, driver.now)).toEqual({
+      models: [],
+      running: [],
+      version: "0.12.0",
+      cloud: false,
+      conflicts: [],
+    });
   });
 });

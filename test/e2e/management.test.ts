@@ -7,13 +7,14 @@ import { runHive } from "../cli/run-hive.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 
+const stub = simulatedModel({ name: "far", remote: { host: "https://ollama.com:443", model: "far:120b" } });
 const registry = ["wanted", "second", "third"].map((name) => simulatedModel({ name, sizeBytes: 4_000_000 }));
 let fleet: TestFleet;
 let manager: Ollama;
 
 beforeAll(async () => {
-  fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2, gpt-4=absent" });
-  const options = { models: [simulatedModel({ name: "llama3.2" })], registry, pullBytesPerSecond: 40_000_000 };
+  fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2, gpt-4=absent", ALLOW_CLOUD_MODELS: "true" });
+  const options = { models: [simulatedModel({ name: "llama3.2" }), stub], registry, pullBytesPerSecond: 40_000_000 };
   for (const id of ["a", "b", "c"]) await fleet.addHost(id, options);
   const token = await fleet.clientToken({ sub: "manager", scope: ["inference", "manage"], hosts: true });
   manager = new Ollama({ host: fleet.url, headers: { authorization: `Bearer ${token}` } });
@@ -163,5 +164,31 @@ describe("another name for a model", () => {
       return (await fetch(`${fleet.url}/api/chat`, { method: "POST", headers, body })).status;
     };
     expect([await ask(["gpt-4o-mini"]), await ask(["llama3.2"]), await ask(["other"])]).toEqual([200, 200, 403]);
+  });
+});
+
+describe("a cloud model, where they are allowed", () => {
+  it("is refused by a host whose cloud is off, in its own words", async () => {
+    const direct = fleet.hosts[0]?.ollama.url ?? "";
+    for (const model of ["far:cloud", "gpt-oss:120b-cloud", "far"]) {
+      const body = JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] });
+      const ask = async (url: string, headers: Record<string, string>) => {
+        const answer = await fetch(`${url}/api/chat`, { method: "POST", headers, body });
+        return { status: answer.status, text: await answer.text() };
+      };
+      const expected = await ask(direct, {});
+      expect(expected.status).toBe(403);
+      expect(await ask(fleet.url, { authorization: `Bearer ${fleet.token}` }), model).toEqual(expected);
+    }
+  });
+
+  it("is listed with what it stands for, and the status says whether any host runs such", async () => {
+    const headers = { authorization: `Bearer ${fleet.token}` };
+    const { models } = (await (await fetch(`${fleet.url}/api/tags`, { headers })).json()) as { models: object[] };
+    expect(models).toContainEqual(
+      expect.objectContaining({ name: "far:latest", remote_model: "far:120b", remote_host: "https://ollama.com:443" }),
+    );
+    const status = await (await fetch(`${fleet.url}/api/status`, { headers })).json();
+    expect(status).toEqual({ cloud: { disabled: true, source: "config" } });
   });
 });

@@ -74,6 +74,7 @@ export function joinCatalogs(views: readonly CatalogView[]): CatalogView | undef
     models: [...models.values()].sort((a, b) => descending(instantOf(a.modifiedAt), instantOf(b.modifiedAt))),
     running: [...running.values()].sort((a, b) => descending(instantOf(a.expiresAt), instantOf(b.expiresAt))),
     version: versions.sort(compareVersions)[0] ?? "",
+    cloud: views.some(({ cloud }) => cloud),
   };
 }
 

@@ -24,8 +24,8 @@ export const showVersion = fromCatalog(({ version }) =>
 );
 
 /** Whether prompts may leave the hosts: no, unless the operator says so. */
-export const showStatus = fromCatalog((_catalog, c) => {
-  const disabled = !c.var.prepared.settings.ALLOW_CLOUD_MODELS;
+export const showStatus = fromCatalog(({ cloud }, c) => {
+  const disabled = !cloud || !c.var.prepared.settings.ALLOW_CLOUD_MODELS;
   return nativeJson({ cloud: { disabled, source: disabled ? "config" : "none" } });
 });
 
@@ -48,6 +48,7 @@ function tagRow(model: ModelOnDisk): object {
   return {
     name: model.name,
     model: model.name,
+    ...(model.remote === true ? { remote_model: model.remoteModel ?? "", remote_host: model.remoteHost ?? "" } : {}),
     modified_at: model.modifiedAt,
     size: model.sizeBytes,
     digest: model.digest,

@@ -112,7 +112,7 @@ async function leased(
     whole: endpoint.isForm,
     lease: leaseRequest(c, endpoint, inspected, body),
     forwarded: {
-      ...(await forwarded(c, endpoint.path, sent, inspected.model.canonical)),
+      ...(await forwarded(c, endpoint.path, sent, askedOf(inspected).model)),
       runner: readRunnerOptions(inspected.runner) === undefined ? undefined : inspected.runner || undefined,
       deadlineAt,
       onStatus: (said) => void (status = said),
@@ -128,8 +128,7 @@ function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Timed,
   return {
     requestId: c.var.requestId,
     principal: principalOf(c.var.caller, c.req.header("hive-priority")),
-    model: inspected.model.canonical,
-    needs: inspected.needs,
+    ...askedOf(inspected),
     kind: endpoint.kind,
     streaming: inspected.streaming,
     runner: inspected.runner,
@@ -145,6 +144,11 @@ function leaseRequest(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Timed,
     attempt: 1,
     connection: typeof client === "string" ? client : undefined,
   };
+}
+
+/** A cloud model is on no host: whoever may run such takes it, and what it can do is not known here. */
+function askedOf({ model, needs }: Inspected): Pick<LeaseRequest, "model" | "needs" | "cloud"> {
+  return model.source === "cloud" ? { needs: [], cloud: true } : { model: model.canonical, needs };
 }
 
 function prefixOf(

@@ -30,7 +30,7 @@ const commandLine = anyHost(
   14,
   "the calls of ollama ls, ps, show, run, stop and -v work by a base URL with a key",
   async (world) => {
-    const key = await world.fleet.clientToken({ url: true });
+    const key = await world.issue({ url: true });
     const model = world.models.chat;
     const seen = await cli(world, key, [
       ["GET", "/api/tags"],
@@ -60,7 +60,7 @@ const places = anyHost(
   15,
   "a valid credential anywhere wins over a dummy elsewhere; none is refused in each API's shape",
   async (world) => {
-    const key = await world.fleet.clientToken({ url: true });
+    const key = await world.issue({ url: true });
     const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
     const accepted: [prefix: string, headers: Record<string, string>][] = [
       [`/k/${key}`, {}],
@@ -139,7 +139,7 @@ const hygiene = simulatedOnly(
   17,
   "a host sees neither token, origin, cookie nor the public host, and answers",
   async (world) => {
-    const key = await world.fleet.clientToken({ url: true });
+    const key = await world.issue({ url: true });
     const canary = "canary-4711";
     const headers = {
       authorization: "Bearer ollama",
@@ -198,6 +198,15 @@ const origins = anyHost(
         expect(listed(preflight, name), name).toEqual(expect.arrayContaining(listed(direct, name)));
       expect(preflight.headers.get("access-control-max-age")).toBe(direct.headers.get("access-control-max-age"));
     }
+    const own = { origin: "https://app.example" };
+    const listed = await send(world.fleet.url, { method: "OPTIONS", path: "/v1/messages", headers: own });
+    expect([listed.status, listed.headers.get("access-control-allow-origin")]).toEqual([204, own.origin]);
+    // A refusal too must be readable to the page that caused it.
+    const unauthenticated = await send(world.fleet.url, { path: "/api/tags", headers: own });
+    expect([unauthenticated.status, unauthenticated.headers.get("access-control-allow-origin")]).toEqual([
+      401,
+      own.origin,
+    ]);
     const evil = { origin: "https://evil.example" };
     for (const exchange of [
       { method: "OPTIONS", path: "/api/chat", headers: evil } as const,

@@ -19,7 +19,7 @@ function begin(world: World, body: string): Sent {
   const leaving = new AbortController();
   const response = fetch(`${world.fleet.url}/api/chat`, {
     method: "POST",
-    headers: { authorization: `Bearer ${world.fleet.token}` },
+    headers: { authorization: `Bearer ${world.token}` },
     body,
     signal: leaving.signal,
   });

@@ -14,7 +14,7 @@ function client(world: World, token: string, prefix = ""): Ollama {
   return new Ollama({ host: world.fleet.url + prefix, headers: { authorization: `Bearer ${token}` } });
 }
 
-async function namesOf(world: World, prefix = "", token = world.fleet.token): Promise<string[]> {
+async function namesOf(world: World, prefix = "", token = world.token): Promise<string[]> {
   return (await client(world, token, prefix).list()).models.map((model) => model.name);
 }
 
@@ -22,7 +22,7 @@ const oneRow = simulatedOnly(
   18,
   "a name is one row, of the digest most hosts hold, and runs on its holders alone",
   async (world) => {
-    const { models } = await client(world, world.fleet.token).list();
+    const { models } = await client(world, world.token).list();
     const names = models.map((model) => model.name);
     expect(new Set(names).size).toBe(names.length);
     expect(models.find((model) => model.name === "split:latest")?.digest).toBe(DIGESTS.majority);
@@ -74,7 +74,7 @@ const unload = simulatedOnly(20, "an unload reaches every host that has the mode
     );
     expect([answer.status, ((await answer.json()) as { done_reason: string }).done_reason]).toEqual([200, "load"]);
   }
-  const running = async () => (await client(world, world.fleet.token).ps()).models.map((model) => model.name);
+  const running = async () => (await client(world, world.token).ps()).models.map((model) => model.name);
   expect(await running()).toContain("stoppable:latest");
   const body = json({ model: "stoppable", keep_alive: 0 });
   const answer = await expectSame(world, { path: "/api/generate", body });
@@ -118,6 +118,12 @@ const lists = anyHost(22, "lists, versions and single models are as a host tells
     expect(through.contentType).toBe(direct.contentType);
     for (const [name, row] of direct.named) if (name !== "split:latest") expect(through.named.get(name)).toEqual(row);
   }
+  const order = async () => (await client(world, world.token).list()).models;
+  const first = await order();
+  const time = (row: { modified_at: Date | string }) => new Date(row.modified_at).getTime();
+  const sorted = first.toSorted((x, y) => time(y) - time(x) || (x.name < y.name ? -1 : 1));
+  expect(first.map(({ name }) => name)).toEqual(sorted.map(({ name }) => name));
+  expect(await order()).toEqual(first);
   await expectSame(world, { path: "/api/version" });
   for (const model of [world.models.chat, "nope", "a b"]) await expectSame(world, { path: `/v1/models/${model}` });
   for (const body of [
@@ -132,7 +138,7 @@ const current = simulatedOnly(
   22,
   "what was just done is seen at once: ps after a chat, tags after pull, copy and delete",
   async (world) => {
-    const ordinary = client(world, world.fleet.token);
+    const ordinary = client(world, world.token);
     const manager = client(world, world.manageToken);
     await ordinary.chat({ model: "loadable", messages });
     expect((await ordinary.ps()).models.map((model) => model.name)).toContain("loadable:latest");
@@ -157,7 +163,7 @@ const context = simulatedOnly(
       const body = json({ model: "ctx", messages, stream: false, options: { num_ctx, num_predict: 2 } });
       const answer = await world.send(
         { path: `${prefix}/api/chat`, body },
-        prefix === "" ? world.fleet.token : world.manageToken,
+        prefix === "" ? world.token : world.manageToken,
       );
       expect(answer.status).toBe(200);
       await answer.text();
