@@ -107,6 +107,7 @@ export async function startWorld(): Promise<World> {
       ...exchange,
       headers: { ...(token === "" ? {} : { authorization: `Bearer ${token}` }), ...exchange.headers },
     });
+  const manageToken = await issue({ sub: "manager", scope: ["inference", "manage"], hosts: true });
   return {
     fleet,
     directUrl,
@@ -114,7 +115,7 @@ export async function startWorld(): Promise<World> {
     send: byToken,
     token: clientToken,
     issue,
-    manageToken: await issue({ sub: "manager", scope: ["inference", "manage"], hosts: true }),
+    manageToken,
     hostlessToken: await issue({ pool: "nowhere" }),
     ollama: (id) => {
       const found = fleet.hosts.find((host) => host.id === id);
@@ -122,7 +123,7 @@ export async function startWorld(): Promise<World> {
       return found.ollama;
     },
     beforeHosts,
-    silent: direct === undefined ? undefined : keepSilent(byToken),
+    silent: direct === undefined ? undefined : keepSilent((exchange) => byToken(exchange, manageToken)),
     close: async () => {
       await fleet.close();
       await direct?.close();
@@ -144,11 +145,11 @@ async function addHost(fleet: TestFleet, id: string, own: readonly SimulatedMode
   await fleet.addHost(id, { models, slots: 4, maxLoadedModels: 20, registry: REGISTRY }, 4);
 }
 
-/** Begins at once, so that the other cases run meanwhile. */
+/** Begins at once, so that the other cases run meanwhile; on the one host that none of them makes unreachable. */
 async function keepSilent(sendTo: World["send"]): Promise<Observed> {
   const messages = [{ role: "user", content: "Say little." }];
   const body = JSON.stringify({ model: "silent", messages, options: { num_predict: 2 } });
-  return await observe(await sendTo({ path: "/api/chat", body }));
+  return await observe(await sendTo({ path: "/h/b/api/chat", body }));
 }
 
 async function lookAtEmptyFleet(fleet: TestFleet): Promise<Map<string, Observed>> {
