@@ -102,6 +102,23 @@ describe("a pull", () => {
   });
 });
 
+describe("what is built", () => {
+  it("is built where its source is, and pushed from where it is", async () => {
+    const statuses: string[] = [];
+    const made = await manager.create({ model: "me/mine", from: "llama3.2", system: "Be brief.", stream: true });
+    for await (const { status } of made) statuses.push(status);
+    expect(statuses.at(-1)).toBe("success");
+    expect(holdersOf("me/mine")).toHaveLength(1);
+    expect((await manager.show({ model: "me/mine" })).system).toBe("Be brief.");
+    const pushed: string[] = [];
+    for await (const { status } of await manager.push({ model: "me/mine", stream: true })) pushed.push(status);
+    expect([pushed[0], pushed.at(-1)]).toEqual(["retrieving manifest", "success"]);
+    await expect(manager.push({ model: "me/absent" })).rejects.toThrow("model 'me/absent' not found");
+    await manager.delete({ model: "me/mine" });
+    expect(holdersOf("me/mine")).toEqual([]);
+  });
+});
+
 describe("hive model", () => {
   it("pulls with the progress of each host, lists, loads, unloads and removes", async () => {
     const pulled = await hive("pull", "third", "--hosts", "b,c");

@@ -12,6 +12,7 @@ import { nativeJson, translatedJson } from "../go-json.ts";
 import { pinOf, whyNotPinned } from "../host-pin.ts";
 import { refuse, styleOf } from "../refuse.ts";
 
+const CLOUD_DETAILS = "ollama cloud is disabled: remote model details are unavailable";
 /** What a fleet without any host heard yet claims to be: the version whose wire behaviour Hive follows. */
 const VERSION_UNKNOWN = "0.33.0";
 
@@ -39,6 +40,8 @@ export const showOpenAiModel = fromCatalog(({ models }, c) => {
   if (asked.includes("/")) return c.body("404 page not found", 404, { "content-type": "text/plain" });
   const name = parseModelName(asked);
   if (!name.ok) return refuse("openai", { code: "bad_request", message: name.error.message, translated: true });
+  // Judged before the compatibility layer, hence the native shape.
+  if (name.value.source === "cloud") return refuse("ollama", { code: "cloud_forbidden", message: CLOUD_DETAILS });
   const found = models.find((model) => keyOf(model.name) === name.value.canonical);
   if (found !== undefined) return translatedJson({ ...openAiRow(found), id: asked });
   return refuse("openai", { code: "unknown_model", message: `model '${name.value.display}' not found` });

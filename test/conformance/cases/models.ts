@@ -201,6 +201,7 @@ const cloud = simulatedOnly(
       await openai.text();
     }
     await expectSame(world, { path: "/api/chat", body: json({ model: "x:local:cloud", messages }) });
+    for (const model of ["llama3.2:cloud", "x:120b-cloud"]) await expectSame(world, { path: `/v1/models/${model}` });
   },
 );
 

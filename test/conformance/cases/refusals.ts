@@ -82,7 +82,7 @@ const wrongMethod = anyHost(12, "wrong methods and unknown paths are told as pla
   for (const path of [...INFERENCE, "/api/tags", "/api/ps", "/api/version", "/v1/models"]) {
     const method = INFERENCE.includes(path) ? "GET" : "POST";
     expect((await expectSame(world, { path, method })).status, path).toBe(405);
-    await expectSame(world, { path, method: "PUT" });
+    for (const other of ["PUT", "HEAD", "OPTIONS"] as const) await expectSame(world, { path, method: other });
   }
   for (const path of ["/nope", "/api/nope", "/API/chat", "/v1/images/generations", "/health", "/metrics"])
     expect((await expectSame(world, { path })).status, path).toBe(404);
