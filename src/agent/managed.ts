@@ -66,6 +66,11 @@ export async function relayManaged(call: ManagedCall, deps: ManagedDeps): Promis
   }
 }
 
+/** Clients take this record for the end, and ask for the model at once. */
+function isLast(record: Buffer): boolean {
+  return record.includes('"status":"success"');
+}
+
 async function copy(
   leg: LegWriter,
   sent: OllamaRequest,
@@ -81,6 +86,7 @@ async function copy(
     outcome = whole;
     await report();
   };
-  await unlessAborted(pump(answer, leg, { format, stallMs: SILENCE_MS, isStructured: () => false, onWhole }), signal);
+  const copied = pump(answer, leg, { format, stallMs: SILENCE_MS, isStructured: () => false, isLast, onWhole });
+  await unlessAborted(copied, signal);
   return outcome;
 }

@@ -17,6 +17,8 @@ export type PumpOptions = {
   readonly stallMs: number;
   /** Ollama's parsers hold back what belongs to a tool call or a format: then it may be silent for twice as long. */
   readonly isStructured: () => boolean;
+  /** Records that tell of the end: they go out only when `onWhole` is done. */
+  readonly isLast?: (record: Buffer) => boolean;
   /** The answer is whole; called, and waited for, before its last bytes go out. */
   readonly onWhole: (report: LeaseReport, events: number) => void | Promise<void>;
 };
@@ -32,6 +34,7 @@ export async function pump(answer: IncomingMessage, leg: LegWriter, options: Pum
   });
   const cutter = new RecordCutter(options.format);
   const tail = new Tail();
+  const last: Buffer[] = [];
   // Leaving the loop must not destroy the connection: how it ends is for hangUp to say.
   const chunks: AsyncIterator<Buffer> = answer.iterator({ destroyOnReturn: false });
   try {
@@ -40,7 +43,9 @@ export async function pump(answer: IncomingMessage, leg: LegWriter, options: Pum
       if (next.done === true) break;
       stall.hold();
       tail.push(next.value);
-      await leg.write(cutter.push(next.value));
+      const ready = cutter.push(next.value);
+      if (last.length > 0 || (options.isLast !== undefined && ready.some(options.isLast))) last.push(...ready);
+      else await leg.write(ready);
       if (cutter.overflowed()) throw new Error("a record without end");
       isLate = false;
       stall.touch();
@@ -48,7 +53,7 @@ export async function pump(answer: IncomingMessage, leg: LegWriter, options: Pum
     if (!answer.complete) throw new Error("the answer broke off");
     stall.stop();
     await options.onWhole(tail.read(answer.statusCode ?? 502), tail.countEvents());
-    leg.end(cutter.rest());
+    leg.end([...last, ...cutter.rest()]);
   } finally {
     stall.stop();
     // Unread bytes would hide that Ollama closes its end.

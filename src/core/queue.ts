@@ -162,6 +162,15 @@ function clamp(seconds: number): number {
   return Math.min(LONGEST_RETRY, Math.max(SHORTEST_RETRY, Math.ceil(seconds)));
 }
 
-function laneKey({ model, needs, principal, pinnedHost, exclude, kind, runner }: LeaseRequest): string {
-  return JSON.stringify([model, needs, principal.pool, pinnedHost, exclude, kind === "control", runner]);
+function laneKey({ model, cloud, needs, principal, pinnedHost, exclude, kind, runner }: LeaseRequest): string {
+  return JSON.stringify([
+    model,
+    cloud === true,
+    needs,
+    principal.pool,
+    pinnedHost,
+    exclude,
+    kind === "control",
+    runner,
+  ]);
 }

@@ -30,6 +30,17 @@ it("makes Ollama create a model, record by record, and tells the edge before the
   expect(host.edge.beats.flatMap((beat) => beat.active)).toEqual([]);
 });
 
+it("holds the record of success back until the edge has heard of the model", async () => {
+  await using host = await startHost();
+  const leg = await host.send({ path: "/api/create", body: { model: "mine", from: "tiny" }, claims: MANAGE });
+  let toldAtSuccess: readonly string[] | undefined;
+  leg.answer.on("data", (chunk: Buffer) => {
+    if (chunk.includes('"success"')) toldAtSuccess ??= told(host).at(-1);
+  });
+  expect((await leg.read()).whole).toBe(true);
+  expect(toldAtSuccess).toContain("mine:latest");
+});
+
 it("copies, asks for blobs and deletes by the methods Ollama wants", async () => {
   await using host = await startHost();
   const body = { source: "tiny", destination: "other" };

@@ -13,6 +13,13 @@ it("gives a cloud model to a host whose cloud is on, whatever it has on disk", (
   expect(ends(driver.acquire("r4", { model: undefined }))).toEqual({ r4: "a" });
 });
 
+it("asks another host for the refusal where every cloud is off", () => {
+  const driver = new FleetDriver();
+  driver.join("a");
+  expect(ends(driver.acquire("r1", CLOUD))).toEqual({ r1: "missing_capability" });
+  expect(ends(driver.acquire("r2", { ...CLOUD, cloud: false }))).toEqual({ r2: "a" });
+});
+
 it("says that the capability is missing where every cloud is off", () => {
   const driver = new FleetDriver();
   driver.join("a");
