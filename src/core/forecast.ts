@@ -4,7 +4,7 @@ import { speedInBatch } from "./speed/decode-table.ts";
 import { expectLength, shapeOf } from "./speed/output-length.ts";
 import { modelSpeed, promptTokens } from "./speed/speeds.ts";
 import type { Rates } from "./speed/speeds.ts";
-import { loadAhead } from "./loads.ts";
+import { expectedSlowness, loadAhead } from "./loads.ts";
 import { matchedBytes, matchPrefixes, matchRunner } from "./prefixes.ts";
 import { runnerOf, runnerRates } from "./runners.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
@@ -44,8 +44,8 @@ export type Forecast = {
 
 type Parts = { -readonly [Key in keyof Forecast]: Forecast[Key] };
 
-/** Somebody who watches waits for the first token; who gets the answer in one piece does not. */
-const FIRST_TOKEN_WEIGHT = 1;
+/** Somebody who watches waits for the first token; who gets the answer in one piece does not. Tuned in the simulator. */
+const FIRST_TOKEN_WEIGHT = 1.5;
 /** An answer that has become longer than expected goes on for this part of the expectation. */
 const LEAST_REMAINING = 0.35;
 /** So much work may be risked at once on a host of unknown speed; more after a number of forecasts for it. */
@@ -108,13 +108,14 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   const share = 1 + others;
   const tokens = need.promptTokens;
   const cached = runner.resident ? cachedTokens(need, runner) : 0;
-  const reading = prefillWork(Math.max(LEAST_READ, tokens - cached), cached) / rates.prefill;
+  const slowness = runner.speed.prefill.samples > 0 ? 1 : expectedSlowness(fleet, host, runner);
+  const reading = (slowness * prefillWork(Math.max(LEAST_READ, tokens - cached), cached)) / rates.prefill;
   const prefill = (reading + runner.speed.readStart.value) * share;
   const neighbours = runner.leases.size === 0 ? NOBODY : measureNeighbours(runner, rates, now);
   const batch = Math.max(1, Math.min(neighbours.running + 1, host.heard?.beat.parallel ?? 1));
-  const perToken = 1 / speedInBatch(rates.decode, batch);
+  const perToken = slowness / speedInBatch(rates.decode, batch);
   const decode = need.outputTokens * need.depthFactor * share * perToken;
-  const slowed = batch === 1 ? 0 : Math.max(0, perToken - 1 / speedInBatch(rates.decode, batch - 1));
+  const slowed = batch === 1 ? 0 : Math.max(0, perToken - slowness / speedInBatch(rates.decode, batch - 1));
   const harm = neighbours.decoding * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;

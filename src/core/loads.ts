@@ -89,6 +89,16 @@ export function footprintBytes(fleet: Fleet, host: Host, model: string): number 
   return Math.max(sizeBytes, fleet.footprints.get(model) ?? sizeBytes * FOOTPRINT);
 }
 
+/** A runner partly outside GPU memory is 5-10 times slower. */
+const OFFLOAD_SLOWNESS = 7;
+
+/** Tells how many times slower than its host a runner is that was never measured: where it does not fit into GPU memory. */
+export function expectedSlowness(fleet: Fleet, host: Host, runner: Runner): number {
+  if (runner.resident) return runner.offloaded ? OFFLOAD_SLOWNESS : 1;
+  const total = host.heard?.beat.vramTotalBytes;
+  return total !== undefined && footprintBytes(fleet, host, runner.model) > total ? OFFLOAD_SLOWNESS : 1;
+}
+
 /** Remembers what models take in memory, from what a host lists. */
 export function recordFootprints(fleet: Fleet, running: readonly { key: string; sizeBytes: number }[]): void {
   for (const { key, sizeBytes } of running) if (sizeBytes > 0) fleet.footprints.set(key, sizeBytes);

@@ -31,6 +31,8 @@ const HOST_CACHE_BYTES = 8 * 2 ** 30;
 /** KV of an 8B model at f16 per token, and the bytes of its file; other models by the square root of their size. */
 const REFERENCE_KV = 128 * 1024;
 const REFERENCE_BYTES = 4.9e9;
+/** Short prompts would be too many to remember them all: 200 hosts share the memory of one cell. */
+const PROMPTS_MAX = 400;
 const KEEPING_LEAST = 0.05;
 const KEEPING_MOST = 2;
 const SHRINK = 0.95;
@@ -113,7 +115,8 @@ export function holdPrompt(
     else holders.add(runner);
   }
   for (const oldest of held.prompts.keys()) {
-    if (held.tokens <= capacity.tokens * held.keeping || held.prompts.size <= capacity.prompts) return;
+    const fits = held.tokens <= capacity.tokens * held.keeping && held.prompts.size <= PROMPTS_MAX;
+    if (fits || held.prompts.size <= capacity.prompts) return;
     forgetPrompt(index, runner, oldest);
   }
 }

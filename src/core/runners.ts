@@ -27,6 +27,7 @@ export function runnerOf(fleet: Fleet, host: Host, model: string, options: strin
     leases: new Set(),
     concurrency: newMeter(fleet.steppedAt),
     resident: false,
+    offloaded: false,
     contextLength: Number(/(?:^|,)num_ctx=(\d{1,9})(?:,|$)/.exec(options)?.[1] ?? 0),
   };
   host.runners.set(key, runner);
@@ -105,6 +106,18 @@ export function reconcileRunners(fleet: Fleet, host: Host, beat: FleetBeat): voi
     else if (runner.resident) runner.contextLength = contextLength;
   }
   for (const [model, contextLength] of listed) discoverResident(fleet, host, model, contextLength);
+  for (const { key, sizeBytes, sizeVramBytes } of beat.running) {
+    const runner = residentOf(host, key);
+    if (runner !== undefined) runner.offloaded = sizeVramBytes < WHOLLY * sizeBytes;
+  }
+}
+
+/** What a host lists as in GPU memory is rounded. */
+const WHOLLY = 0.97;
+
+function residentOf(host: Host, model: string): Runner | undefined {
+  for (const runner of host.runners.values()) if (runner.resident && runner.model === model) return runner;
+  return undefined;
 }
 
 /** Somebody else has loaded a model, or this fleet has forgotten that it had. */

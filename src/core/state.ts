@@ -72,6 +72,8 @@ export interface Runner {
   readonly concurrency: Meter;
   /** Whether it is believed to be in memory. */
   resident: boolean;
+  /** Whether its host lists it as partly outside GPU memory. */
+  offloaded: boolean;
   /** When it was last ordered to load ahead of requests. */
   orderedAt?: number | undefined;
   /** Context it is started with, tokens; 0 while its host's own is not known. */

@@ -103,6 +103,15 @@ describe("prefixes", () => {
     expect(driver.fleet.prefixes.size).toBe(4);
   });
 
+  it("are remembered of no more than 400 prompts, however short", () => {
+    const driver = twoHosts();
+    for (let index = 0; index < 450; index += 1) {
+      driver.acquire(`${index}`, { pinnedHost: "a", prefix: [index], promptBytes: 40, numPredict: 1 });
+      driver.settle(`${index}`);
+    }
+    expect(driver.fleet.prefixes.size).toBe(400);
+  });
+
   it("of a conversation's earlier turns give way to those of its latest", () => {
     const driver = twoHosts();
     turn(driver, "1", TURN_1, { pinnedHost: "a" });

@@ -2,8 +2,8 @@
 import type { Candidate, Choice, Policy, Score } from "./policy.ts";
 import { chooseLowest } from "./lowest.ts";
 
-/** A free host is taken although a busy one would be cheaper, unless it costs more by this part. */
-const SETTLE_MARGIN = 0.4;
+/** A free host is taken although a busy one would be cheaper, unless it costs more by this part. Tuned in the simulator. */
+const SETTLE_MARGIN = 0.6;
 /** A busy host is waited for so long, or for twice what waiting is expected to save. */
 const LEAST_PATIENCE_MS = 2_000;
 const PATIENCE_PER_GAIN = 2;

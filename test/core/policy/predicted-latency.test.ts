@@ -18,8 +18,8 @@ describe("predicted_latency", () => {
     expect(chosen([slow, { ...costing("busy", 3), active: 5 }])).toBe("busy");
   });
 
-  it("takes a free host that costs up to 1.4 times as much as a busy one", () => {
-    expect(chosen([costing("free", 4.1), costing("busy", 3, 0)])).toBe("free");
+  it("takes a free host that costs up to 1.6 times as much as a busy one", () => {
+    expect(chosen([costing("free", 4.7), costing("busy", 3, 0)])).toBe("free");
   });
 
   it("waits for a busy host that is far cheaper, even with the wait", () => {
@@ -28,8 +28,8 @@ describe("predicted_latency", () => {
 
   it("waits no longer than two seconds, or twice what waiting was to save", () => {
     expect(chosen([costing("free", 5), costing("busy", 3, 0)], 4_001)).toBe("free");
-    expect(chosen([costing("free", 3), costing("busy", 2, 0)], 1_999)).toBe("busy");
-    expect(chosen([costing("free", 3), costing("busy", 2, 0)], 2_001)).toBe("free");
+    expect(chosen([costing("free", 2.55), costing("busy", 1.55, 0)], 1_999)).toBe("busy");
+    expect(chosen([costing("free", 2.55), costing("busy", 1.55, 0)], 2_001)).toBe("free");
   });
 
   it("waits when no host is free, however long it has waited", () => {
@@ -44,7 +44,7 @@ describe("predicted_latency", () => {
     const { load = 0, prefill = 0, decode = 0, doubt = 0, total, ...rest } = candidates[0]?.parts ?? {};
     expect(Object.values(rest)).toEqual(Object.values(rest).map(() => 0));
     expect(Math.min(load, prefill, decode)).toBeGreaterThan(0);
-    expect(total).toBeCloseTo(2 * (load + prefill) + decode + doubt, 9);
+    expect(total).toBeCloseTo(2.5 * (load + prefill) + decode + doubt, 9);
     expect(candidates[0]?.score).toBe(total);
   });
 
