@@ -51,6 +51,10 @@ const LEAST_REMAINING = 0.35;
 /** So much work may be risked at once on a host of unknown speed; more after a number of forecasts for it. */
 const TRIAL_MS = 3_000;
 const DOUBTS_MAX = 80;
+/** While a first request tells nothing yet, a second must be worth so many times more doubt. */
+const SECOND_TRIAL = 4;
+/** An answer may take this and twice the reading of its prompt before it counts as late. */
+const LATE_MS = 2_000;
 /** The last token of a prompt is always read: its prediction is the first of the answer. */
 const LEAST_READ = 1;
 
@@ -108,7 +112,8 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   const share = 1 + others;
   const tokens = need.promptTokens;
   const cached = runner.resident ? cachedTokens(need, runner) : 0;
-  const slowness = runner.speed.prefill.samples > 0 ? 1 : expectedSlowness(fleet, host, runner);
+  const slowness =
+    runner.speed.prefill.samples > 0 ? 1 : Math.max(expectedSlowness(fleet, host, runner), latenessOn(runner, now));
   const reading = (slowness * prefillWork(Math.max(LEAST_READ, tokens - cached), cached)) / rates.prefill;
   const prefill = (reading + runner.speed.readStart.value) * share;
   const neighbours = runner.leases.size === 0 ? NOBODY : measureNeighbours(runner, rates, now);
@@ -134,7 +139,19 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
 
 /** Nobody knows how slow an unmeasured host is: it is tried with what is small, and in the end with anything. */
 function doubtOf(host: Host, workMs: number): number {
+  if (host.leases.size > 0) return SECOND_TRIAL * workMs;
   return Math.max(0, workMs - TRIAL_MS) * Math.max(0, 1 - host.doubted / DOUBTS_MAX);
+}
+
+/** How many times longer than expected the first requests on a runner have taken already, while none has ended. */
+function latenessOn(runner: Runner, now: number): number {
+  let lateness = 1;
+  for (const { work } of runner.leases) {
+    if (work === undefined) continue;
+    const { grantedAt, firstTokenAt, prefillMs } = work;
+    lateness = Math.max(lateness, (now - grantedAt) / (firstTokenAt - grantedAt + 2 * prefillMs + LATE_MS));
+  }
+  return lateness;
 }
 
 function cachedTokens(need: Need, runner: Runner): number {

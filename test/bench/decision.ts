@@ -27,14 +27,20 @@ let sequence = 0;
 let requests = 0;
 const running = new Map<string, string>();
 const leaseOf = new Map<string, string>();
-const spent: Record<string, number[]> = {};
+interface Spent {
+  /** Of a processor and by the clock, µs. */
+  readonly processor: number;
+  readonly clock: number;
+}
+const spent: Record<string, Spent[]> = {};
 
 function send(name: string, event: FleetEvent): void {
+  const startedAt = performance.now();
   const before = process.threadCpuUsage();
   const effects = step(fleet, event, { now, random });
   nextWakeAt(fleet);
   const { user, system } = process.threadCpuUsage(before);
-  (spent[name] ??= []).push(user + system);
+  (spent[name] ??= []).push({ processor: user + system, clock: 1_000 * (performance.now() - startedAt) });
   for (const effect of effects) {
     if (effect.type === "granted") {
       running.set(effect.grant.leaseId, effect.grant.hostId);
@@ -101,10 +107,11 @@ function measure(title: string, load: number): void {
   }
 }
 
+// The processor's own time advances in ticks: its mean is right, and the clock tells how it is spread.
 for (const [name, times] of Object.entries(spent)) {
   if (name === "setup") continue;
-  const sorted = times.toSorted((a, b) => a - b);
+  const sorted = times.map(({ clock }) => clock).toSorted((a, b) => a - b);
   const at = (share: number): string => (sorted[Math.floor(share * sorted.length)] ?? 0).toFixed(1).padStart(7);
-  const mean = (times.reduce((sum, us) => sum + us, 0) / times.length).toFixed(1).padStart(7);
-  console.log(`${name.padEnd(44)} mean ${mean} µs, p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`);
+  const mean = (times.reduce((sum, { processor }) => sum + processor, 0) / times.length).toFixed(1).padStart(7);
+  console.log(`${name.padEnd(44)} processor mean ${mean} µs; clock p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`);
 }

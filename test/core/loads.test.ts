@@ -66,3 +66,31 @@ describe("a model that does not fit into GPU memory", () => {
     expect((tooLarge["prefill"] ?? 0) / (fits["prefill"] ?? 1)).toBeCloseTo(7, 6);
   });
 });
+
+describe("a host of unknown speed", () => {
+  /** The cost of a second request while the first has run for a time. */
+  function secondAfter(ms: number) {
+    const driver = new FleetDriver({ policy: "predicted_latency", spreads: false });
+    driver.at(6_000);
+    const beat = { models: MODELS, running: [aRunning(MODEL)], slots: 2, parallel: 2 };
+    driver.join("a", beat);
+    driver.acquire("first", { promptBytes: 40_000 });
+    for (let passed = 0; passed < ms; passed += 5_000) {
+      driver.now += 5_000;
+      driver.beat("a", { ...beat, active: [{ id: "L-first", model: MODEL, startedAt: driver.now }] });
+    }
+    return grantIn(driver.acquire("second", { promptBytes: 40_000 })).decision.candidates[0]?.parts ?? {};
+  }
+
+  it("is doubted more while its first request tells nothing yet", () => {
+    const alone = partsOn({ running: [aRunning(MODEL)] });
+    expect(alone["doubt"]).toBeLessThan(0.5 * (alone["total"] ?? 0));
+    const { doubt = 0, total = 0 } = secondAfter(0);
+    expect(doubt).toBeGreaterThan(0.7 * total);
+  });
+
+  it("is taken to be as many times slower as its first request is late", () => {
+    const [early, late] = [secondAfter(0)["prefill"] ?? 0, secondAfter(120_000)["prefill"] ?? 0];
+    expect(late).toBeGreaterThan(3 * early);
+  });
+});

@@ -42,6 +42,8 @@ const LONG_READ_TOKENS = 1_500;
 const SURE_SAMPLES = 3;
 /** Smaller hits save less time than what blurs its measurement. */
 const LARGE_HIT_TOKENS = 1_000;
+/** What was read in no less time than a whole prompt was not in the cache. */
+const LEAST_TRUTH = 0.05;
 /** Part of a reading's time that others may have had. */
 const CLEAN_HELD = 0.1;
 const READ_START_MAX_MS = 1_000;
@@ -108,9 +110,9 @@ function learnPrefill(subject: RateSubject, sample: Sample): number | undefined 
   return learnHit(runner, predicted, cachedTokensOf(promptTokens, prefill * readMs));
 }
 
-/** A hit comes true nearly whole or not at all, and which of them can be told however much its time is blurred. */
+/** A hit comes true nearly whole or not at all; moving saved prompts and others' reading hide much of what it saves. */
 function learnHit({ hits }: RunnerSpeed, predicted: number, truth: number): number {
-  const share = truth > 0.5 * predicted ? 1 : 0;
+  const share = truth > LEAST_TRUTH * predicted ? 1 : 0;
   hits.predicted += predicted - HIT_FADE * hits.predicted;
   hits.true += share * predicted - HIT_FADE * hits.true;
   return share;
