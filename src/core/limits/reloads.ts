@@ -2,7 +2,7 @@
 import type { LeaseRequest } from "../../wire/lease.ts";
 import { inPool } from "../eligibility.ts";
 import { servingBeat } from "../liveness.ts";
-import type { Fleet, Host } from "../state.ts";
+import type { Fleet, FleetBeat, Host } from "../state.ts";
 
 /** Tells whether no host of the tenant's pool has the model in memory as the request wants it, or is loading it so. */
 export function wouldLoad(fleet: Fleet, request: LeaseRequest, now: number): boolean {
@@ -11,10 +11,16 @@ export function wouldLoad(fleet: Fleet, request: LeaseRequest, now: number): boo
   // What one request unloads the next must load.
   if (request.unloads === true) return true;
   for (const host of fleet.hosts.values()) {
-    if (!inPool(principal.pool, host) || servingBeat(fleet, host, now) === undefined) continue;
-    if (isThere(host, model, runner)) return false;
+    if (!inPool(principal.pool, host)) continue;
+    const beat = servingBeat(fleet, host, now);
+    if (beat !== undefined && (isThere(host, model, runner) || isBeingLoaded(beat, model, runner))) return false;
   }
   return true;
+}
+
+/** A load goes on when the request that began it is gone: whoever asks again causes no other. */
+function isBeingLoaded({ loading = [] }: FleetBeat, model: string, options: string): boolean {
+  return loading.some((load) => load.model === model && load.runner === options);
 }
 
 function isThere(host: Host, model: string, options: string): boolean {

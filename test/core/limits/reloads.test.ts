@@ -33,6 +33,13 @@ describe("a request loads [T22]", () => {
     expect(wouldLoad(driver.fleet, aRequest("2", { model: MODEL }), T0)).toBe(false);
   });
 
+  it("nothing while its host goes on with a load that nobody waits for any more", () => {
+    const loading = [{ model: MODEL, runner: "num_ctx=512", elapsedMs: 1_000, waiting: 0 }];
+    const { fleet } = fleetWith({ running: [], loading });
+    expect(wouldLoad(fleet, aRequest("1", { model: MODEL, runner: "num_ctx=512" }), T0)).toBe(false);
+    expect(wouldLoad(fleet, aRequest("2", { model: MODEL }), T0)).toBe(true);
+  });
+
   it("a model that only hosts of other pools have", () => {
     const { fleet } = fleetWith({ running: [aRunning(MODEL)] });
     const principal = { tokenId: "t", tenant: "x", priority: "normal", pool: "elsewhere" } as const;
