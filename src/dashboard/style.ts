@@ -25,7 +25,7 @@ form button{background:var(--honey);border-color:var(--honey);color:#211d14;font
 form p{color:var(--quiet);font-size:13px;margin-top:22px}
 code{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;background:var(--soft);padding:2px 6px;border-radius:5px}
 main{padding-bottom:60px}
-#totals{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin-bottom:30px}
+#totals{display:grid;grid-template-columns:repeat(auto-fit,minmax(118px,1fr));gap:12px;margin-bottom:30px}
 .total{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:14px 18px;box-shadow:var(--shadow)}
 .total b{display:block;font-size:28px;line-height:1.2;font-weight:640;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
 .total small{color:var(--quiet);font-size:13px;font-weight:400}
