@@ -1,3 +1,4 @@
-// One log line as an object. Never holds a token, a prompt or a header of a client.
+// One log line as an object; whoever writes it down writes the listed fields alone.
+import type { LogLine } from "../wire/log-line.ts";
 
-export type Log = (line: { readonly event: string } & Readonly<Record<string, unknown>>) => void;
+export type Log = (line: LogLine) => void;

@@ -1,6 +1,7 @@
 // Gets the newest order for hosts to its receiver: at once, and again until it is taken, replaced or out of time.
 import type { Result } from "../wire/result.ts";
 import type { ScaleOrder } from "../wire/scale.ts";
+import { logLine } from "../wire/log-line.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -52,7 +53,7 @@ export class Delivery {
     }
     this.#failures += 1;
     this.#status = `failing: ${posted.error}`;
-    console.warn(JSON.stringify({ event: "scale-order-failed", order: order.id, reason: posted.error }));
+    console.warn(logLine({ event: "scale-order-failed", order: order.id, reason: posted.error }));
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
     // Out of time, it is given anew where it is still wanted.
     if (now() + pauseMs < order.deadline) await wakeAt(now() + pauseMs);

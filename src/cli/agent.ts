@@ -13,6 +13,7 @@ import {
 } from "./flags.ts";
 import { runUntilStopped } from "./stop.ts";
 import { say } from "./terminal.ts";
+import { logLine } from "../wire/log-line.ts";
 
 interface AgentFlags {
   readonly edge: string;
@@ -57,7 +58,7 @@ async function run(flags: AgentFlags): Promise<void> {
     ...(flags.share === undefined ? {} : { share: flags.share }),
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
-    log: (line) => say(`agent: ${JSON.stringify(line)}`),
+    log: (line) => say(`agent: ${logLine(line)}`),
   });
   say(`agent: ready ${agent.hostId}`);
   const close = async (): Promise<void> => {

@@ -10,6 +10,7 @@ import { callEdge, readFleet } from "./edge-client.ts";
 import { requireKeys } from "./state.ts";
 import { say } from "./terminal.ts";
 import type { Backend } from "./up-ollamas.ts";
+import { logLine } from "../wire/log-line.ts";
 
 const hostRecordSchema = z.object({
   id: z.string(),
@@ -73,7 +74,7 @@ async function startHost(
     stateDir,
     ...(joinToken === undefined ? {} : { joinToken }),
     ...(backend.slots === undefined ? {} : { slots: backend.slots }),
-    log: (line) => say(`agent ${record.id}: ${JSON.stringify(line)}`),
+    log: (line) => say(`agent ${record.id}: ${logLine(line)}`),
   });
   record.joinedTo = joinedTo;
   return agent;

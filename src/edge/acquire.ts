@@ -12,6 +12,7 @@ import { cellOf } from "./env.ts";
 import type { HonoEnv } from "./env.ts";
 import { findHost } from "./host-cells.ts";
 import { knownSummaries, learnSummaries } from "./summaries.ts";
+import { logLine } from "../wire/log-line.ts";
 
 /** A lease and the cell that gave it, which alone can take it back. */
 export interface Held {
@@ -112,7 +113,7 @@ export async function settle(c: Context<HonoEnv>, { grant, site }: Held, outcome
   try {
     await cellOf(c.env, site).settleLease(leaseId, outcome);
   } catch (cause) {
-    console.warn(JSON.stringify({ event: "settle-failed", leaseId, reset: isReset(cause) }));
+    console.warn(logLine({ event: "settle-failed", leaseId, reset: isReset(cause) }));
   }
 }
 

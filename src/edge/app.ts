@@ -22,9 +22,10 @@ import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
 import { workRoutes } from "./routes/manage.ts";
 import { readUsage, showRequest } from "./routes/usage.ts";
-import { readFleet, readScale, removeHost, setDrained } from "./routes/operators.ts";
+import { readFleet, readMetrics, readScale, removeHost, setDrained } from "./routes/operators.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
 import { secureHeaders } from "./secure-headers.ts";
+import { logLine } from "../wire/log-line.ts";
 
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
@@ -42,7 +43,7 @@ app.post("/hive/v1/hosts/:id/join", joinHost);
 app.post("/hive/v1/hosts/:id/heartbeat", recordHeartbeat);
 
 // Operators.
-app.get("/hive/v1/fleet", readFleet);
+app.get("/hive/v1/fleet", readFleet).get("/hive/metrics", readMetrics);
 app.get("/hive/v1/scale", readScale);
 app.post("/hive/v1/hosts/:id/drain", setDrained(true));
 app.post("/hive/v1/hosts/:id/resume", setDrained(false));
@@ -66,7 +67,7 @@ for (const { method, path, handler } of workRoutes) app.on(method, path, handler
 for (const { path, handler } of inferenceRoutes) app.post(path, handler);
 
 app.onError((cause, c) => {
-  console.error(JSON.stringify({ event: "unexpected", requestId: c.var.requestId, name: cause.name }));
+  console.error(logLine({ event: "unexpected", requestId: c.var.requestId, name: cause.name }));
   return refuse(styleOf(readClientPath(c.req.url).path), {
     code: "cell_unavailable",
     message: "hive: cannot serve this request now",

@@ -6,6 +6,7 @@ import { isPlace } from "../wire/cells.ts";
 import type { CellSite, Place } from "../wire/cells.ts";
 import { cellOf } from "./env.ts";
 import type { HonoEnv } from "./env.ts";
+import { logLine } from "../wire/log-line.ts";
 
 /** A cell that has not answered by then is left out of what is read from all. */
 const ANSWER_WITHIN_MS = 3_000;
@@ -39,7 +40,7 @@ export async function askAll<Value>(
     sites.map(async (site) => {
       const asked = ask(cellOf(c.env, site), site).catch((cause: unknown) => {
         const name = cause instanceof Error ? cause.name : "unknown";
-        console.warn(JSON.stringify({ event: "cell-unreachable", cell: site.name, name }));
+        console.warn(logLine({ event: "cell-unreachable", cell: site.name, name }));
         return undefined;
       });
       return await Promise.race([asked, silence()]);

@@ -16,6 +16,7 @@ import { isGenuine, readOllamaSignature } from "./ollama-signature.ts";
 import { addressOf, blockedFor, noteFailure } from "./failed-attempts.ts";
 import { refuse, styleOf } from "./refuse.ts";
 import { isRevoked, readRevocations } from "./revocations.ts";
+import { logLine } from "../wire/log-line.ts";
 
 const NOTED_ADMIN_TTL_MS = 3_600_000;
 
@@ -25,9 +26,7 @@ export const prepareRequest = createMiddleware<HonoEnv>(async function prepareRe
   try {
     c.set("prepared", await prepare(c.env));
   } catch (cause) {
-    console.error(
-      JSON.stringify({ event: "misconfigured", reason: cause instanceof Error ? cause.message : "unknown" }),
-    );
+    console.error(logLine({ event: "misconfigured", reason: cause instanceof Error ? cause.message : "unknown" }));
     return refuse(styleOf(c.req.path), { code: "misconfigured", message: "hive: misconfigured, see the log" });
   }
   return await next();

@@ -8,6 +8,7 @@ import type { Forwarded } from "./forward.ts";
 import { pinOf, whyNotPinned } from "./host-pin.ts";
 import type { OpenLeg } from "./leg-head.ts";
 import type { RefusalText } from "./refuse.ts";
+import { logLine } from "../wire/log-line.ts";
 
 const COPIES_HEADER = "hive-copies";
 const HOSTS_HEADER = "hive-hosts";
@@ -65,7 +66,7 @@ async function callTarget(
   const leg = await openLeg(c.var.prepared, target, { ...request, scope: "manage" }, own);
   if (leg.ok) return { hostId, leg };
   const reason = "reason" in leg.error ? leg.error.reason : leg.error.type;
-  console.warn(JSON.stringify({ event: "work-failed", requestId: c.var.requestId, hostId, reason }));
+  console.warn(logLine({ event: "work-failed", requestId: c.var.requestId, hostId, reason }));
   return { hostId, leg: { ok: false, error: "the host cannot be reached" } };
 }
 

@@ -18,6 +18,7 @@ import { refuse } from "./refuse.ts";
 import type { ApiStyle } from "./refuse.ts";
 import { watchRevocations } from "./revocations.ts";
 import type { Watch } from "./revocations.ts";
+import { logLine } from "../wire/log-line.ts";
 
 const TIME_IS_UP = "the request's time is up (hive-deadline-ms or REQUEST_LIMIT); the answer is incomplete";
 /** Agents judge deadlines by the edge's clock, which they know from answers to heartbeats. */
@@ -104,7 +105,7 @@ function logAttempt(requestId: string, grant: Grant, outcome: Outcome): void {
   const reason = "reason" in outcome ? outcome.reason : undefined;
   const { hostId, attempt, leaseId } = grant;
   console.warn(
-    JSON.stringify({ event: "attempt-failed", requestId, hostId, attempt, leaseId, outcome: outcome.type, reason }),
+    logLine({ event: "attempt-failed", requestId, hostId, attempt, leaseId, outcome: outcome.type, reason }),
   );
 }
 

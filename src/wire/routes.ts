@@ -33,6 +33,7 @@ const hosts: readonly Route[] = [
 
 const operators: readonly Route[] = [
   admin("GET", "/hive/v1/fleet", "read", "hosts, models, slots, queue"),
+  admin("GET", "/hive/metrics", "read", "the same in Prometheus' text format"),
   { ...admin("GET", "/hive/v1/scale", "read", "wanted hosts and copies of models, and why"), access: "scale" },
   admin("POST", "/hive/v1/hosts/:id/drain", "hosts", "gives the host no new requests"),
   admin("POST", "/hive/v1/hosts/:id/resume", "hosts", "gives it requests again"),

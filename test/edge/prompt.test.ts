@@ -81,7 +81,7 @@ describe("prefix hashes", () => {
     );
   });
 
-  it("are another tenant's, another model's or another secret's in nothing", () => {
+  it("are another tenant's, another model's or another secret's in nothing [T20]", () => {
     const body = { messages: [user(WORDS)] };
     const others = [
       prefixOf(body, { key: tenantKey(KEY, "a") }),

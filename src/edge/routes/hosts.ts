@@ -9,7 +9,7 @@ import type { Heartbeat } from "../../wire/heartbeat.ts";
 import { joinRequestSchema } from "../../wire/host.ts";
 import type { HostRegistration, JoinAnswer } from "../../wire/host.ts";
 import { isReached } from "../agent-call.ts";
-import { cellOf } from "../env.ts";
+import { cellOf, directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import { forgetHost, lookUpHost, recallHost } from "../host-cells.ts";
 import type { KnownHost } from "../host-cells.ts";
@@ -53,6 +53,7 @@ export async function joinHost(c: Context<HonoEnv>): Promise<Response> {
   };
   const joined = await registerHost(c, registration, jti);
   if (!joined.ok) return refuse("hive", joined.error);
+  c.executionCtx.waitUntil(recordJoin(c, hostId, jti));
   const answer: JoinAnswer = {
     hostId,
     edgeAgreementKey: keys.leg.publicJwk,
@@ -90,6 +91,13 @@ export async function recordHeartbeat(c: Context<HonoEnv>): Promise<Response> {
         code: verdict.code,
         message: "another agent runs with this host's identity, or this heartbeat is a replay",
       });
+}
+
+/** An operator let it in, by the invite with this id: that belongs into the audit log too. */
+async function recordJoin(c: Context<HonoEnv>, hostId: string, tokenId: string): Promise<void> {
+  const target = `/hive/v1/hosts/${hostId}/join`;
+  const action = "POST /hive/v1/hosts/:id/join";
+  await directoryOf(c.env).recordAudit({ at: Date.now(), operator: "invite", tokenId, action, target, status: 200 });
 }
 
 /** Asks through the hostname, beside the answer to the heartbeat; the next one tries again. */

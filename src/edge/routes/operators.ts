@@ -6,12 +6,22 @@ import { askAll } from "../cells.ts";
 import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import type { CellRpc } from "../../wire/cell-rpc.ts";
+import type { FleetView } from "../../wire/fleet-view.ts";
+import { writeMetrics } from "../metrics.ts";
 import { refuse } from "../refuse.ts";
 
 export async function readFleet(c: Context<HonoEnv>): Promise<Response> {
+  return c.json(await wholeFleet(c));
+}
+
+export async function readMetrics(c: Context<HonoEnv>): Promise<Response> {
+  return c.text(writeMetrics(await wholeFleet(c)), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+}
+
+async function wholeFleet(c: Context<HonoEnv>): Promise<FleetView> {
   const { CELLS } = c.var.prepared.settings;
   const views = await askAll(c, CELLS, async (cell) => await cell.readFleet());
-  return c.json(joinFleets(CELLS.map((site, index) => ({ site, view: views[index] }))));
+  return joinFleets(CELLS.map((site, index) => ({ site, view: views[index] })));
 }
 
 export async function readScale(c: Context<HonoEnv>): Promise<Response> {
