@@ -11,6 +11,7 @@ const host = (model: string): HostView => ({
   region: "any",
   status: "alive",
   drained: false,
+  leaving: false,
   unproven: false,
   backend: "up",
   ollamaVersion: "0.33.0",

@@ -1,11 +1,21 @@
 // A vitest reporter that prints the table of threats after a run, and fails the run when a row has failed or has no test.
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 import { ROWS } from "./rows.ts";
 import { describeTally, tally, unknownIds } from "./tally.ts";
 import type { AttackTest } from "./tally.ts";
 
+const VALUED: ReadonlySet<string> = new Set(["--config", "-t", "--testNamePattern", "--reporter", "--project"]);
+
 export default class ThreatTable implements Reporter {
+  #isPart = false;
+
+  /** A run of some files or projects alone says nothing about the rows that others attack. */
+  onInit({ config }: Vitest): void {
+    this.#isPart = config.project.length > 0 || namesFiles(process.argv);
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    if (this.#isPart) return;
     const tests = modules.flatMap((module) => [...module.children.allTests()].map(toAttack));
     const verdicts = tally(ROWS, tests);
     const unknown = unknownIds(ROWS, tests);
@@ -22,4 +32,10 @@ function toAttack(test: Test): AttackTest {
   const path = [test.name];
   for (let { parent } = test; parent.type === "suite"; parent = parent.parent) path.unshift(parent.name);
   return { path, state: test.result().state };
+}
+
+/** Whether the command line names files: words that are no flag and no flag's value. */
+function namesFiles(argv: readonly string[]): boolean {
+  const words = argv.slice(argv.indexOf("run") + 1);
+  return words.some((word, index) => !word.startsWith("-") && !VALUED.has(words[index - 1] ?? ""));
 }
