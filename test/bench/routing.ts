@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { headlineAt } from "../../src/sim/routing/headline.ts";
 import { allAskTooMuch, politeBesideFlood } from "../../src/sim/routing/trials/fairness.ts";
 import { disturbances } from "../../src/sim/routing/trials/disturbance.ts";
+import { lightLoad } from "../../src/sim/routing/trials/light-load.ts";
 import { joinOne, killOne } from "../../src/sim/routing/trials/failure.ts";
 import { alignColumns, printChecks, printHeadline, printScenario } from "../../src/sim/routing/report.ts";
 import { CLAIRVOYANT, PEER_NAMES, ROUTERS } from "../../src/sim/routing/routers.ts";
@@ -68,7 +69,7 @@ if (router !== undefined && values.scenario === undefined) {
 }
 
 if (router !== undefined && values.scenario === undefined) {
-  for (const trial of [killOne, joinOne, politeBesideFlood, allAskTooMuch, disturbances]) {
+  for (const trial of [killOne, joinOne, politeBesideFlood, allAskTooMuch, disturbances, lightLoad]) {
     const { title, rows, checks: found } = trial({ traces, seeds, router });
     console.log(`${title}\n${alignColumns(rows)}`);
     tell(found);
