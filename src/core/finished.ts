@@ -45,6 +45,7 @@ function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: num
       outputTokens,
       outputMs,
       loadMs,
+      fromPageCache: work.fromPageCache,
       prefillHeldMs,
       decodeHeldMs,
       concurrency,

@@ -3,7 +3,7 @@ import type { Effect } from "./events.ts";
 import { forecast } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
 import { addLease } from "./leases.ts";
-import { recordDemand } from "./loads.ts";
+import { isInPageCache, recordDemand } from "./loads.ts";
 import type { Placement } from "./placement.ts";
 import { matchedBytes } from "./prefixes.ts";
 import { runnerOf } from "./runners.ts";
@@ -57,6 +57,7 @@ function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
     promptTokens,
     outputTokens,
     grantedAt: now,
+    fromPageCache: isInPageCache(runner, now),
     prefillMs: prefill * 1_000,
     firstTokenAt: now + (load + owed + prefill) * 1_000,
     prefillHeldMs: owed * 1_000,

@@ -20,9 +20,14 @@ export function loadAhead(fleet: Fleet, host: Host, runner: Runner, now: number)
   if (runner.resident) return 0;
   const rates = runnerRates(fleet, host, runner);
   const begun = beganLoadingAt(runner, now);
-  const ownMs = now - runner.speed.residentAt < PAGE_CACHE_MS ? rates.warmLoadMs : rates.coldLoadMs;
+  const ownMs = isInPageCache(runner, now) ? rates.warmLoadMs : rates.coldLoadMs;
   if (begun !== undefined) return Math.max(0.1 * ownMs, ownMs - (now - begun));
   return ownMs + otherLoads(host, now) + evictionCost(fleet, host, runner, now);
+}
+
+/** Tells whether a model's file was read so lately that the operating system still has it. */
+export function isInPageCache({ speed }: Runner, now: number): boolean {
+  return now - speed.residentAt < PAGE_CACHE_MS;
 }
 
 /** When the first request was sent that makes the runner load, or it was ordered to; undefined if it does not load. */
@@ -110,6 +115,19 @@ const DEMAND_MS = 120_000;
 export function demandRate(fleet: Fleet, key: string, now: number): number {
   const asked = fleet.demand.get(key);
   return asked === undefined ? 0 : asked.rate * Math.exp(-(now - asked.at) / DEMAND_MS);
+}
+
+/** Answers the runner options a model is asked for most; a copy with others would only be loaded anew. */
+export function mostAskedOptions(fleet: Fleet, model: string, now: number): string {
+  let most = { options: "", rate: 0 };
+  for (const [key, asked] of fleet.demand) {
+    if (asked.model !== model) continue;
+    const rate = demandRate(fleet, key, now);
+    if (rate > most.rate) most = { options: asked.options, rate };
+  }
+  if (most.rate > 0) return most.options;
+  for (const { request } of fleet.queue.waiting.values()) if (request.model === model) return request.runner;
+  return "";
 }
 
 /** Records that a model with options was asked for. */

@@ -90,6 +90,8 @@ export interface Work {
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly grantedAt: number;
+  /** Whether a load, if it needs one, finds the model's file in the page cache. */
+  readonly fromPageCache: boolean;
   /** Its own reading, ms. */
   readonly prefillMs: number;
   /** When its first token is expected. */

@@ -3,6 +3,7 @@ import type { CopySource, Order } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
 import { instantOf, majorityDigest } from "../digests.ts";
 import type { Fleet, Host } from "../state.ts";
+import { mostAskedOptions } from "../loads.ts";
 import { lastUsedAt } from "./demand.ts";
 import type { Scaler } from "./scaler.ts";
 import type { ModelPlan } from "./wanted.ts";
@@ -48,7 +49,9 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
       if (site === undefined) break;
       for (const model of site.victims) give(site.host, { type: "unload", model });
       const { pinned } = scaler.settings.ruleOf(plan.model);
-      give(site.host, { type: "load", model: plan.model, ...(pinned ? { pinned } : {}) });
+      const runner = mostAskedOptions(fleet, plan.model, now);
+      const options = runner === "" ? {} : { runner };
+      give(site.host, { type: "load", model: plan.model, ...options, ...(pinned ? { pinned } : {}) });
     }
     const missingOnDisk = plan.wanted - plan.onDisk;
     if (missingOnDisk > 0 && underWay(scaler, plan.model, "pull") === 0) {

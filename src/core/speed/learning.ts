@@ -19,6 +19,8 @@ export interface Sample {
   readonly outputTokens?: number | undefined;
   readonly outputMs?: number | undefined;
   readonly loadMs?: number | undefined;
+  /** Whether the load found the model's file in the page cache. */
+  readonly fromPageCache: boolean;
   /** Time in which others' prompts were read while this one waited to be read, as expected. */
   readonly prefillHeldMs: number;
   /** Time in which others' prompts were read while this one's answer was written, as expected. */
@@ -52,8 +54,6 @@ const LEAST_WRITTEN_TOKENS = 8;
 const CLEAN_HIT = 0.1;
 /** Obtaining a loaded runner takes a few ms. */
 const LEAST_LOAD_MS = 300;
-/** A file stays in the page cache for about so long. */
-const PAGE_CACHE_MS = 30 * 60_000;
 
 /** Takes one finished request; answers which part of an expected prefix hit came true, where that could be told. */
 export function learnSample(subject: RateSubject, sample: Sample, now: number): number | undefined {
@@ -64,7 +64,7 @@ export function learnSample(subject: RateSubject, sample: Sample, now: number): 
     learn(model.bytesPerToken, Math.max(0.5, promptBytes / countedTokens), BYTES_FLOOR);
   }
   if (outputTokens !== undefined && outputTokens > 0) learnLength(model.lengths, shape, outputTokens);
-  learnLoad(subject, sample, now);
+  learnLoad(subject, sample);
   const hitShare = learnPrefill(subject, sample);
   runner.hitTrust = Math.min(1, runner.hits.true / runner.hits.predicted);
   learnDecoding(subject, sample);
@@ -74,9 +74,9 @@ export function learnSample(subject: RateSubject, sample: Sample, now: number): 
   return hitShare;
 }
 
-function learnLoad({ host, fleet, runner, modelBytes }: RateSubject, { loadMs }: Sample, now: number): void {
+function learnLoad({ host, fleet, runner, modelBytes }: RateSubject, sample: Sample): void {
+  const { loadMs, fromPageCache: warm } = sample;
   if (loadMs === undefined || loadMs < LEAST_LOAD_MS) return;
-  const warm = now - runner.residentAt < PAGE_CACHE_MS;
   learn(warm ? runner.warmLoad : runner.coldLoad, loadMs, LOAD_FLOOR);
   if (modelBytes <= 0) return;
   const perByte = Math.max(0.1 * loadMs, loadMs - LOAD_START_MS) / modelBytes;
