@@ -15,7 +15,7 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly fleet: readonly HostSpec[];
-  workload(traces: Traces, seed: number): Workload;
+  readonly workload: (traces: Traces, seed: number) => Workload;
 }
 
 const EIGHT_B = "llama3:8b";

@@ -21,7 +21,7 @@ export function spreadModels(world: World, demand: ReadonlyMap<string, number>):
         (model) => runnerBytes(model, simulated.spec.parallel, simulated.contextOf(model)) <= simulated.freeBytes,
       );
     const [best] = wanted.sort((a, b) => need(b, up, demand) - need(a, up, demand));
-    if (best !== undefined) host.load(best.name, world.rules.keepAliveMs);
+    if (best !== undefined) host.load(best.name, world.rules.keepAliveMs, world.rules.numCtx);
   }
 }
 
