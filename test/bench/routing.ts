@@ -82,4 +82,6 @@ console.log(
   `${OURS}: ${met} of ${checks.length} targets met, ${checks.length - met - missed.length} open, ${missed.length} missed`,
 );
 console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
-process.exitCode = missed.length > 0 ? 1 : 0;
+// The targets are for the recorded traces and all seeds: anything less is a look, not a verdict.
+const isVerdict = traces.recorded && !values.quick;
+process.exitCode = missed.length > 0 && isVerdict ? 1 : 0;
