@@ -1,6 +1,7 @@
 // Carries out what the cell orders in its answers to heartbeats. Loads belong to the agent, so no client's leaving ends one.
 import type { HostTask, Order } from "../wire/heartbeat.ts";
 import { parseModelName } from "../wire/model-name.ts";
+import { readRunnerOptions } from "../wire/runner-options.ts";
 import { call, faultOf, parseJson } from "./call.ts";
 import type { Leases } from "./leases.ts";
 import type { Loads } from "./loads.ts";
@@ -104,7 +105,10 @@ export class Orders {
     const outcome = await this.deps.loads.order(name.value.canonical, runner);
     if (outcome.type === "failed") throw new Error(`ollama answered ${outcome.status}: ${outcome.error}`);
     if (outcome.type === "not-loadable") throw new Error("the model is not here, or cannot be loaded by itself");
-    if (pinned === true) await this.generate({ model, keep_alive: -1 });
+    // With the same options: others would load it anew.
+    const options = readRunnerOptions(runner ?? "") ?? {};
+    const same = Object.keys(options).length === 0 ? {} : { options };
+    if (pinned === true) await this.generate({ model, keep_alive: -1, ...same });
   }
 
   /** A generate without prompt and with `keep_alive: 0` unloads (ollama docs/api.md). Requests that came since keep it. */

@@ -52,6 +52,18 @@ describe("a pull", () => {
   });
 });
 
+describe("a load to stay", () => {
+  it("keeps the options that it was loaded with, and so the model", async () => {
+    await using host = await startHost();
+    host.edge.order({ type: "load", model: TINY, runner: "num_ctx=8192", pinned: true });
+    const beat = await host.edge.beat(({ running }) =>
+      running.some(({ expiresAt }) => Date.parse(expiresAt) > Date.now() + 86_400_000),
+    );
+    expect(beat.running).toMatchObject([{ contextLength: 8_192 }]);
+    expect(host.ollama.gauges().loads).toBe(1);
+  });
+});
+
 describe("heartbeats", () => {
   it("tell of a pull that failed, and why", async () => {
     await using host = await startHost();

@@ -41,17 +41,13 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
   const hosts = servingHosts(fleet, now);
   const urgentFirst = plans.toSorted((a, b) => shortage(b) - shortage(a));
   for (const plan of urgentFirst) {
-    for (const host of unpinned(scaler, hosts, plan.model, now))
-      give(host, { type: "load", model: plan.model, pinned: true });
+    for (const host of unpinned(scaler, hosts, plan.model, now)) give(host, loadOrder(scaler, fleet, plan.model, now));
     const coming = underWay(scaler, plan.model, "load");
     for (let missing = plan.wanted - plan.loaded - coming; missing > 0; missing -= 1) {
       const site = findSite({ scaler, fleet, hosts, plans, now }, plan);
       if (site === undefined) break;
       for (const model of site.victims) give(site.host, { type: "unload", model });
-      const { pinned } = scaler.settings.ruleOf(plan.model);
-      const runner = mostAskedOptions(fleet, plan.model, now);
-      const options = runner === "" ? {} : { runner };
-      give(site.host, { type: "load", model: plan.model, ...options, ...(pinned ? { pinned } : {}) });
+      give(site.host, loadOrder(scaler, fleet, plan.model, now));
     }
     const missingOnDisk = plan.wanted - plan.onDisk;
     if (missingOnDisk > 0 && underWay(scaler, plan.model, "pull") === 0) {
@@ -60,6 +56,13 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
     }
   }
   return orders;
+}
+
+/** A load with the options that the model is asked for with; to stay where a rule pins it. */
+function loadOrder(scaler: Scaler, fleet: Fleet, model: string, now: number): Extract<Order, { type: "load" }> {
+  const { pinned } = scaler.settings.ruleOf(model);
+  const runner = mostAskedOptions(fleet, model, now);
+  return { type: "load", model, ...(runner === "" ? {} : { runner }), ...(pinned ? { pinned } : {}) };
 }
 
 /** A pinned model ends this far ahead at the soonest; Ollama shows "for ever" as centuries. */
