@@ -7,8 +7,12 @@ import type { RecordFormat } from "./records.ts";
 
 /** What may stand between two records without any client noticing: a comment, or space before the next JSON value. */
 const FILLERS: Readonly<Record<RecordFormat, string>> = { ndjson: " ", sse: ":\n\n", opaque: "" };
-/** Stands in Ollama's last record as it is; inside a string its quotes would be escaped. */
-const FINAL_MARK = '"done":true';
+/** Begin or stand in the last record of each API; inside a JSON string quotes and line ends would be escaped. */
+const FINAL_MARKS: Readonly<Record<RecordFormat, readonly string[]>> = {
+  ndjson: ['"done":true'],
+  sse: ["data: [DONE]\n", "event: message_stop\n", "event: response.completed\n"],
+  opaque: [],
+};
 
 export class LegWriter {
   readonly #response: ServerResponse;
@@ -43,8 +47,8 @@ export class LegWriter {
     for (const chunk of chunks) flowing = response.write(chunk);
     const last = chunks.at(-1);
     if (last !== undefined) this.#silence.touch();
-    // After the last value no space may follow: a client would read it as one value more.
-    if (last?.includes(FINAL_MARK) === true) this.#silence.hold();
+    // After the last value no filler may follow: a client would read it as one value more.
+    if (last !== undefined && this.#isFinal(last)) this.#silence.hold();
     if (response.destroyed) throw new Error("the edge is gone");
     if (!flowing) await drained(response);
   }
@@ -59,6 +63,10 @@ export class LegWriter {
   destroy(): void {
     this.#silence.stop();
     this.#response.destroy();
+  }
+
+  #isFinal(chunk: Buffer): boolean {
+    return this.#format !== undefined && FINAL_MARKS[this.#format].some((mark) => chunk.includes(mark));
   }
 
   #fill(): void {

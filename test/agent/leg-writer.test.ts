@@ -29,13 +29,17 @@ async function startLeg(): Promise<{ writer: LegWriter; received: () => string }
   };
 }
 
-it("puts a space between two records, and none after the last", async () => {
+it.each([
+  { format: "ndjson", record: '{"done":false}\n', filler: " ", last: '{"done":true}\n' },
+  { format: "sse", record: 'data: {"choices":[]}\n\n', filler: ":\n\n", last: "data: [DONE]\n\n" },
+  { format: "sse", record: "event: ping\n\n", filler: ":\n\n", last: "event: message_stop\ndata: {}\n\n" },
+] as const)("fills silence between two $format records, and not after the last", async (shape) => {
   await using leg = await startLeg();
-  leg.writer.head({ status: 200, headers: {} }, "ndjson");
-  await leg.writer.write([Buffer.from('{"done":false}\n')]);
-  await until("silence is filled", () => leg.received().endsWith("}\n "));
-  await leg.writer.write([Buffer.from('{"done":true}\n')]);
-  await until("the last record is there", () => leg.received().endsWith('{"done":true}\n'));
+  leg.writer.head({ status: 200, headers: {} }, shape.format);
+  await leg.writer.write([Buffer.from(shape.record)]);
+  await until("silence is filled", () => leg.received().endsWith(`${shape.record}${shape.filler}`));
+  await leg.writer.write([Buffer.from(shape.last)]);
+  await until("the last record is there", () => leg.received().endsWith(shape.last));
   await new Promise((resolve) => setTimeout(resolve, KEEP_ALIVE_MS * 4));
-  expect(leg.received().endsWith('{"done":true}\n')).toBe(true);
+  expect(leg.received().endsWith(shape.last)).toBe(true);
 });
