@@ -1,6 +1,6 @@
 // The operator's commands of the scaling test: `up` and `down` start and stop a host of real processes, `run` is that host.
 import { spawn } from "node:child_process";
-import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { issueJoinToken } from "../../src/auth/join-token.ts";
@@ -11,6 +11,7 @@ import { freePort, startHive } from "./fleet.ts";
 
 const PATIENCE_MS = 20_000;
 const SLOTS = 2;
+const LOOK_MS = 1_000;
 const [verb, argument = ""] = process.argv.slice(2);
 const stateDir = process.env["SCALED_STATE"] ?? "";
 const edgeUrl = process.env["SCALED_EDGE"] ?? "";
@@ -60,12 +61,14 @@ async function run(id: string): Promise<void> {
     ...(known === undefined ? { "--join": await invite(id, port) } : {}),
   };
   const agent = await startHive(["agent", ...Object.entries(flags).flat()], "agent: ready");
-  process.once("SIGTERM", () => {
+  const end = (): void =>
     void agent
       .stop()
       .then(async () => await ollama.close())
       .then(() => process.exit(0));
-  });
+  process.once("SIGTERM", end);
+  // The test's folder goes with the test: no host outlives it.
+  setInterval(() => void access(dir).catch(end), LOOK_MS);
   await writeFile(join(dir, `${id}.ready`), String(process.pid));
 }
 
