@@ -136,13 +136,14 @@ function isMissing(lease: Lease, now: number): boolean {
 
 function adoptLease(fleet: Fleet, host: Host, active: { id: string; model: string }, now: number): void {
   if (fleet.leases.has(active.id) || fleet.tombstones.has(active.id)) return;
-  const control = active.model === "";
-  if (!control && freeSlots(host, active.model) === 0) return;
+  // It holds no slot, so that nothing is to be counted; and it may last longer than a request, as an upload does.
+  if (active.model === "") return;
+  if (freeSlots(host, active.model) === 0) return;
   addLease(fleet, host, {
     id: active.id,
     hostId: host.registration.id,
-    model: control ? undefined : active.model,
-    control,
+    model: active.model,
+    control: false,
     grantedAt: now,
     expiresAt: now + fleet.settings.leaseDeadlineMs,
     listed: true,

@@ -179,6 +179,21 @@ describe("the deadline", () => {
   });
 });
 
+describe("work without a slot that a host lists", () => {
+  it("is neither counted nor told to stop, however long it takes", () => {
+    const driver = new FleetDriver({ leaseDeadlineMs: 1_800_000 });
+    const upload = { id: "upload", model: "", startedAt: T0 };
+    driver.join("a", { slots: 1, active: [upload] });
+    const orders: unknown[] = [];
+    for (let at = 5_000; at <= 4 * 3_600_000; at += 5_000) {
+      const effects = [...driver.at(at), ...driver.beat("a", { slots: 1, active: [upload] })];
+      orders.push(...effects.filter(({ type }) => type === "order"));
+    }
+    expect([orders, held(driver)]).toEqual([[], []]);
+    expect(ends(driver.acquire("1"))).toEqual({ 1: "a" });
+  });
+});
+
 describe("a host that dies or goes", () => {
   it("loses its leases when it is dead, without any effect", () => {
     const driver = new FleetDriver();

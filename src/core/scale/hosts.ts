@@ -158,8 +158,13 @@ function needsOf(scaler: Scaler, fleet: Fleet, desired: number, now: number): Ho
   const asleep = hosts.filter((host) => !isUp(fleet, host, now)).sort((a, b) => byWorth(b, a));
   const start = asleep.slice(0, missing).map(idOf);
   const room = Math.max(0, scaler.settings.maxHosts - fleet.hosts.size);
-  const stop = up.filter((host) => host.parked && host.leases.size === 0).map(idOf);
+  const stop = up.filter((host) => host.parked && !isAtWork(host)).map(idOf);
   return { desired, start, create: Math.min(room, missing - start.length), stop };
+}
+
+/** Serves requests, or does what holds no slot and is not leased, as taking an upload does. */
+function isAtWork({ leases, heard }: Host): boolean {
+  return leases.size > 0 || (heard?.beat.active.some(({ model }) => model === "") ?? false);
 }
 
 /** What has been done since takes nothing from an order; what is to be done beyond it, or no more, needs another. */

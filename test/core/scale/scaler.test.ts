@@ -320,6 +320,21 @@ describe("hosts", () => {
     expect(stopped.toSorted()).toEqual(["a", "b"]);
   });
 
+  it("are not stopped while they list work that holds no slot, as an upload", () => {
+    const scene = new Scene({ coolDownMs: 10_000, windowMs: 10_000 });
+    const stopAfter = (fromMs: number, active: FleetBeat["active"]): readonly string[] => {
+      for (let at = fromMs; at <= fromMs + 7_200_000; at += 5_000) {
+        scene.at(at);
+        scene.beat("a", { models, active });
+        scene.plan();
+      }
+      return scene.plan().hosts.order?.stop ?? [];
+    };
+    expect(stopAfter(0, [{ id: "upload", model: "", startedAt: T0 }])).toEqual([]);
+    expect(scene.plan().hosts.leaving).toEqual(["a"]);
+    expect(stopAfter(7_205_000, [])).toEqual(["a"]);
+  });
+
   it("that were to leave are taken back before others are started", () => {
     const scene = new Scene({ minHosts: 1, coolDownMs: 10_000, windowMs: 10_000 });
     for (let at = 0; at <= 200_000; at += 5_000) {
