@@ -116,24 +116,3 @@ export const kinds: readonly Kind[] = [
     verify: (token, given) => verifyLegToken(edgeLegKey, token, { ...options(given), hostId: HOST }),
   },
 ];
-
-export type Part = Record<string, unknown>;
-
-/** Header and payload of a token, unverified. */
-export function takeApart(token: string): { header: Part; payload: Part; signature: string } {
-  const [header = "", payload = "", signature = ""] = token.split(".");
-  return { header: readPart(header), payload: readPart(payload), signature };
-}
-
-/** Signs any header and payload as they are: what a verifier must refuse even under the right key. */
-export async function signAnything(header: unknown, payload: unknown, key: CryptoKey): Promise<string> {
-  const head = typeof header === "string" ? header : JSON.stringify(header);
-  const body = typeof payload === "string" ? payload : JSON.stringify(payload);
-  const input = `${encode(head)}.${encode(body)}`;
-  const signature = await crypto.subtle.sign(key.algorithm.name, key, Buffer.from(input));
-  return `${input}.${Buffer.from(signature).toString("base64url")}`;
-}
-
-export const encode = (text: string): string => Buffer.from(text).toString("base64url");
-
-const readPart = (part: string): Part => JSON.parse(Buffer.from(part, "base64url").toString()) as Part;

@@ -13,14 +13,13 @@ import {
   NOW,
   NOW_SECONDS,
   edgeLegKey,
-  encode,
   expectOk,
   hiveKeys,
   hostKeys,
   invitation,
   legClaims,
-  takeApart,
 } from "./fixture.ts";
+import { encode, takeApart } from "./forged-tokens.ts";
 
 const at = { issuer: ISSUER, now: NOW };
 const DAY_SECONDS = 86_400;

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { RemoteKeys } from "../../src/auth/remote-keys.ts";
 import { issuerOf, verifyTrustedToken } from "../../src/auth/trusted-token.ts";
 import { trustedIssuersSetting } from "../../src/wire/trusted-issuers.ts";
-import { encode, hiveKeys, NOW, NOW_SECONDS, takeApart } from "./fixture.ts";
+import { hiveKeys, NOW, NOW_SECONDS } from "./fixture.ts";
+import { encode, takeApart } from "./forged-tokens.ts";
 
 const ISSUER = "https://team.cloudflareaccess.com";
 const AUDIENCE = "app-tag";
