@@ -31,7 +31,7 @@ export function isCovered(fleet: Fleet, { pool, hostId }: CatalogQuery): boolean
 }
 
 /** Merges what the hosts of a pool (all by default), or one of them, offer at a time. */
-export function catalog(fleet: Fleet, now: number, { pool, hostId }: CatalogQuery = { pool: "*" }): Catalog {
+export function catalog(fleet: Fleet, now: number, { pool, hostId, model }: CatalogQuery = { pool: "*" }): Catalog {
   const known = [...fleet.hosts.values()].filter(
     (host) => inPool(pool, host) && (hostId === undefined || host.registration.id === hostId),
   );
@@ -39,7 +39,7 @@ export function catalog(fleet: Fleet, now: number, { pool, hostId }: CatalogQuer
   // Hosts that sleep until they are asked for offer what they had: else nobody could ask.
   const offering = online.length === 0 && fleet.settings.hostsMayCome ? known : online;
   const copies = Map.groupBy(
-    offering.flatMap((host) => [...host.models.values()]),
+    offering.flatMap((host) => (model === undefined ? [...host.models.values()] : (host.models.get(model) ?? []))),
     ({ key }) => key,
   );
   const models: FleetModel[] = [];

@@ -22,6 +22,8 @@ export interface CatalogView {
 export interface CatalogQuery {
   readonly pool: string;
   readonly hostId?: string | undefined;
+  /** Canonical key of the one model that is wanted; all if absent. */
+  readonly model?: string | undefined;
 }
 
 export type HeartbeatVerdict =

@@ -12,6 +12,15 @@ describe("the catalog", () => {
     expect(catalog(driver.fleet, driver.now).models.map(({ key }) => key)).toEqual([OTHER, "k/b", MODEL, "k/z"]);
   });
 
+  it("has the one model that is asked for, by the digest that is served, or nothing", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { models: [aModel(MODEL, { digest: "x" }), aModel(OTHER)] });
+    for (const id of ["b", "c"]) driver.join(id, { models: [aModel(MODEL, { digest: "y" })] });
+    const of = (model: string) => catalog(driver.fleet, driver.now, { pool: "*", model }).models;
+    expect(of(MODEL).map(({ key, digest }) => [key, digest])).toEqual([[MODEL, "y"]]);
+    expect(of("k/absent")).toEqual([]);
+  });
+
   it("compares times of different zones as instants", () => {
     const driver = new FleetDriver();
     driver.join("a", {

@@ -1,11 +1,10 @@
 // What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
 import type { Context } from "hono";
-import { joinCatalogs } from "../../core/cells/join.ts";
-import type { CatalogQuery, CatalogView } from "../../wire/cell-rpc.ts";
+import type { CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import type { ModelAliases } from "../../wire/model-aliases.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
-import { askAll, cellsFor } from "../cells.ts";
+import { catalogOf } from "../catalog.ts";
 import { readClientPath } from "../client-path.ts";
 import type { HonoEnv } from "../env.ts";
 import { nativeJson, translatedJson } from "../go-json.ts";
@@ -115,11 +114,4 @@ function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Resp
     const listed = [...catalog.models.filter(allowed), ...aliased.map(({ row }) => row)];
     return answer({ ...catalog, models: listed, running: catalog.running.filter(allowed) }, c);
   };
-}
-
-/** Joined over the cells that serve the pool, the nearest first; undefined where none has the host that is asked for. */
-async function catalogOf(c: Context<HonoEnv>, query: CatalogQuery): Promise<CatalogView | undefined> {
-  const sites = cellsFor(c, query.pool);
-  const views = await askAll(c, sites, async (cell) => await cell.readCatalog(query));
-  return joinCatalogs(views.filter((view) => view !== undefined));
 }

@@ -26,6 +26,7 @@ import type { RefusalText } from "../refuse.ts";
 import { serveNameless } from "../nameless.ts";
 import { cappedBy, principalOf, whyKept } from "../request-policy.ts";
 import { orderForMany, orderLoads } from "./load.ts";
+import { showModel } from "../show-model.ts";
 import { withParts } from "../with-parts.ts";
 import type { LeasedRequest } from "../with-lease.ts";
 
@@ -53,7 +54,10 @@ export function inference(endpoint: Endpoint) {
     if (!deadline.ok) return refuse(endpoint.style, { code: "bad_request", message: deadline.error });
     const { request, slow } = await leased(c, endpoint, { ...inspected, deadlineAt: deadline.value }, sent);
     const order = orderForMany(c, inspected);
-    const answer = order === undefined ? withParts(c, request) : orderLoads(c, { inspected, order, request });
+    const ask = (): Promise<Response> =>
+      order === undefined ? withParts(c, request) : orderLoads(c, { inspected, order, request });
+    const answer =
+      endpoint.kind === "control" ? showModel(c, { endpoint, inspected, forwarded: request.forwarded }, ask) : ask();
     return await beginInTime(c, slow, answer);
   };
 }
