@@ -6,6 +6,7 @@ import type { CellSite } from "../wire/cells.ts";
 import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
+import { readTunnelAccess } from "../wire/tunnel-access.ts";
 import { knowIssuers } from "./issuers.ts";
 import type { KnownIssuer } from "./issuers.ts";
 import type { Settings } from "../wire/settings.ts";
@@ -62,22 +63,16 @@ async function readEnvironment(env: Env): Promise<Prepared> {
   if (env.HIVE_KEYS === undefined || env.HIVE_KEYS === "") throw new Error("HIVE_KEYS: missing; run `npx hive init`");
   const keys = await importHiveKeys(env.HIVE_KEYS);
   if (!keys.ok) throw new Error(`HIVE_KEYS: ${keys.error}`);
+  const tunnelHeaders = readTunnelAccess(env["TUNNEL_ACCESS"]);
+  if (!tunnelHeaders.ok) throw new Error(tunnelHeaders.error);
   return {
     settings: settings.value,
     keys: keys.value,
     prefixKey: await derivePrefixKey(env.HIVE_KEYS),
     issuers: knowIssuers(settings.value),
     assertedIn: settings.value.TRUSTED_ISSUERS.flatMap(({ header }) => (header === undefined ? [] : [header])),
-    tunnelHeaders: readTunnelAccess(env["TUNNEL_ACCESS"]),
+    tunnelHeaders: tunnelHeaders.value,
   };
-}
-
-/** The service token of an Access policy in front of the tunnels, CLIENT_ID:CLIENT_SECRET; nothing where there is none. */
-function readTunnelAccess(secret: unknown): Record<string, string> {
-  if (secret === undefined || secret === null || secret === "") return {};
-  const [, id, value] = /^([\x21-\x39\x3b-\x7e]+):([\x21-\x7e]+)$/.exec(typeof secret === "string" ? secret : "") ?? [];
-  if (id === undefined || value === undefined) throw new Error("TUNNEL_ACCESS: expected CLIENT_ID:CLIENT_SECRET");
-  return { "cf-access-client-id": id, "cf-access-client-secret": value };
 }
 
 async function derivePrefixKey(secret: string): Promise<HashKey> {

@@ -2,6 +2,7 @@
 import type { Result } from "../wire/result.ts";
 import type { Settings } from "../wire/settings.ts";
 import { readSettings, settingsSchema } from "../wire/settings.ts";
+import { readTunnelAccess } from "../wire/tunnel-access.ts";
 import { readWranglerFile } from "./wrangler-file.ts";
 
 export interface EdgeConfig {
@@ -28,6 +29,8 @@ export async function readEdgeConfig(source: ConfigSource): Promise<Result<EdgeC
   const vars = mergeVars(file.value.vars, source.env);
   const settings = readSettings(vars);
   if (!settings.ok) return settings;
+  const tunnelAccess = readTunnelAccess(source.env["TUNNEL_ACCESS"]);
+  if (!tunnelAccess.ok) return tunnelAccess;
   return {
     ok: true,
     value: {

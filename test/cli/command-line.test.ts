@@ -133,6 +133,13 @@ describe("hive serve and hive up", () => {
     expect(ended.errors[0]).toMatch(/^hive: TIMEOUT: /);
   });
 
+  it("stop before anything runs on a bad TUNNEL_ACCESS, without a word of it [T29]", async () => {
+    const args = ["serve", "--port", "0", "--state", (await initialised()).state];
+    const ended = await runHive(args, { TUNNEL_ACCESS: "canary" });
+    const line = "hive: TUNNEL_ACCESS: expected CLIENT_ID:CLIENT_SECRET";
+    expect([ended.code, ended.stdout, ended.errors]).toEqual([1, "", [line]]);
+  });
+
   it("say which port is in use", async () => {
     const port = String(await occupiedPort("listen"));
     const ended = await runHive(["serve", "--port", port, "--state", (await initialised()).state]);
