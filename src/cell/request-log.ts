@@ -59,7 +59,8 @@ export class RequestLog {
         requestId,
         cameAt,
         tenant,
-        model,
+        // A name that no host knows may be anything that somebody typed; `read` tells it to its own tenant.
+        model: refusal?.code === "unknown_model" ? undefined : model,
         hostId: last?.hostId,
         queuedMs: last?.queuedMs,
         attempts: attempts.length,
