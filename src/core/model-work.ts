@@ -128,8 +128,8 @@ function fnv1a(text: string): number {
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
-function checkCopies(hosts: readonly Host[], { work, copies }: WorkQuery, offline: readonly Host[]): Chosen {
-  const counts = work === "pull" || work === "load";
+function checkCopies(hosts: readonly Host[], { work, copies, orFewer }: WorkQuery, offline: readonly Host[]): Chosen {
+  const counts = orFewer !== true && (work === "pull" || work === "load");
   return counts && copies !== undefined && hosts.length < copies
     ? refuse("bad_request", `${copies} copies are wanted and ${hosts.length} host(s) could have one`)
     : { ok: true, value: { hosts, offline } };

@@ -31,9 +31,11 @@ export async function planWork(
       return joinPlans(await askEach(c, sites, query));
     case "pull":
       return await planPull(c, sites, query);
+    case "load":
+      if (query.copies !== undefined) return await planCopies(c, sites, query, query.copies);
+      return await planNearest(c, sites, query);
     case "create":
     case "push":
-    case "load":
       return await planNearest(c, sites, query);
   }
 }
@@ -66,20 +68,47 @@ async function planNamed(
   return plans.find((plan) => !plan.ok) ?? joinPlans(plans);
 }
 
-/** All that have the model, wherever they are; what is missing to the number of copies comes from the nearest cell. */
+/** All that have the model, wherever they are; what is missing to the number of copies comes from the nearest cells. */
 async function planPull(c: Context<HonoEnv>, sites: readonly CellSite[], query: WorkQuery): Promise<WorkAnswer> {
   const { copies = 1, ...others } = query;
   const plans = await askEach(c, sites, others);
   const holding = plans.map((plan) => (plan.ok ? plan.value.holders : 0));
-  const missing = copies - holding.reduce((sum, count) => sum + count, 0);
-  const kept = plans.filter((_plan, index) => (holding[index] ?? 0) > 0);
-  if (missing <= 0) return joinPlans(kept);
-  const index = plans.findIndex((plan) => plan.ok);
-  const site = sites[index];
-  if (site === undefined) return joinPlans(plans);
-  const own = await cellOf(c.env, site).planWork({ ...query, copies: (holding[index] ?? 0) + missing });
-  if (!own.ok) return own;
-  return joinPlans([own, ...kept.filter((plan) => plan !== plans[index])]);
+  let missing = copies - holding.reduce((sum, count) => sum + count, 0);
+  const chosen: WorkAnswer[] = [];
+  for (const [index, site] of sites.entries()) {
+    const [plan, held = 0] = [plans[index], holding[index]];
+    if (plan?.ok !== true) continue;
+    if (missing > 0) {
+      const own = await cellOf(c.env, site).planWork({ ...query, copies: held + missing, orFewer: true });
+      if (own.ok) missing -= own.value.targets.length - held;
+      chosen.push(own);
+    } else if (held > 0) chosen.push(plan);
+  }
+  return enough(joinPlans(chosen.length > 0 ? chosen : plans), copies);
+}
+
+/** So many of those that have the model, from the nearest cell on. */
+async function planCopies(
+  c: Context<HonoEnv>,
+  sites: readonly CellSite[],
+  query: WorkQuery,
+  copies: number,
+): Promise<WorkAnswer> {
+  let missing = copies;
+  const plans: WorkAnswer[] = [];
+  for (const site of sites) {
+    const plan = await cellOf(c.env, site).planWork({ ...query, copies: missing, orFewer: true });
+    if (plan.ok) missing -= plan.value.targets.length;
+    plans.push(plan);
+    if (missing <= 0) break;
+  }
+  return enough(joinPlans(plans), copies);
+}
+
+function enough(plan: WorkAnswer, copies: number): WorkAnswer {
+  if (!plan.ok || plan.value.targets.length >= copies) return plan;
+  const detail = `${copies} copies are wanted and ${plan.value.targets.length} host(s) could have one`;
+  return { ok: false, error: { code: "bad_request", detail } };
 }
 
 async function planNearest(c: Context<HonoEnv>, sites: readonly CellSite[], query: WorkQuery): Promise<WorkAnswer> {

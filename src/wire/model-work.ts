@@ -13,6 +13,8 @@ export interface WorkQuery {
   readonly hosts?: readonly string[] | undefined;
   /** Hosts that shall have the model in the end. */
   readonly copies?: number | undefined;
+  /** True where fewer will do, because other cells make up the number. */
+  readonly orFewer?: boolean | undefined;
   /** Who asks: what one has uploaded and what it creates from that meet at one host. */
   readonly builder: string;
 }

@@ -79,6 +79,7 @@ describe("a pull", () => {
     expect(choose(driver, { work: "pull" })).toEqual(["b", "c"]);
     expect(choose(driver, { work: "pull", copies: 3 })).toEqual(["b", "c", "a"]);
     expect(choose(driver, { work: "pull", copies: 4 })).toBe("bad_request");
+    expect(choose(driver, { work: "pull", copies: 4, orFewer: true })).toEqual(["b", "c", "a"]);
   });
 
   it("passes over drained hosts", () => {
