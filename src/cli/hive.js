@@ -17,7 +17,9 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 
 function handOver(node) {
   if (!existsSync(node)) {
-    console.error(`hive: Node ${process.versions.node} is too old and the project's own is missing; run npm ci`);
+    console.error(
+      `hive: Node ${process.versions.node} is too old; use 22.18 or later, or run npm ci without --ignore-scripts, which brings one`,
+    );
     process.exit(1);
   }
   const script = fileURLToPath(import.meta.url);
