@@ -22,7 +22,8 @@ export async function examineHosts(fleet: FleetView, probe: Probe): Promise<Find
 
 async function examineHost(host: HostView, probe: Probe): Promise<Finding[]> {
   const check = `host ${host.id}`;
-  const broken = silence(host, check) ?? withoutOllama(host, check) ?? strayHostname(host, check);
+  const broken =
+    silence(host, check) ?? withoutOllama(host, check) ?? quarantine(host, check) ?? strayHostname(host, check);
   if (broken !== undefined) return [broken];
   const [model] = host.models;
   const notes = [...oldOllama(host, check), ...twin(host, check), ...drained(host, check)];
@@ -62,6 +63,12 @@ function withoutOllama({ backend }: HostView, check: string): Finding | undefine
     "its agent is heard, but the Ollama beside it does not answer",
     "start Ollama there, or give the agent its address with --ollama",
   );
+}
+
+function quarantine({ id, quarantined }: HostView, check: string): Finding | undefined {
+  if (!quarantined) return undefined;
+  const fix = `stop all of them but one, and give each machine an invite of its own: \`npx hive host invite ${id}-2\`; a minute later it takes requests again`;
+  return fail(check, "agents with its identity replace each other again and again, so that it gets no request", fix);
 }
 
 function strayHostname({ unproven, url }: HostView, check: string): Finding | undefined {

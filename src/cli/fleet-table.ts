@@ -41,12 +41,13 @@ export function hostTable(hosts: readonly HostView[]): string {
 }
 
 /** What an operator should see beside the status. */
-function notes({ drained, leaving, unproven, rivalHeardAgoMs = Infinity }: HostView): string[] {
+function notes({ drained, leaving, unproven, quarantined, rivalHeardAgoMs = Infinity }: HostView): string[] {
   const isRivalled = rivalHeardAgoMs < RIVAL_SHOWN_MS;
   return [
     ...(drained ? ["drained"] : []),
     ...(leaving ? ["leaving"] : []),
     ...(unproven ? ["unproven"] : []),
+    ...(quarantined ? ["quarantined"] : []),
     ...(isRivalled ? ["rival"] : []),
   ];
 }

@@ -4,6 +4,7 @@ import { majorityDigest } from "./digests.ts";
 import { backoffReason } from "./failures.ts";
 import { freeSlots } from "./leases.ts";
 import { deadAfterMs, isLeaving, isUnproven, servingBeat, statusOf } from "./liveness.ts";
+import { isQuarantined, quarantinedUntil } from "./rivals.ts";
 import type { Fleet, FleetModel, Host } from "./state.ts";
 
 /** Why a host cannot take a request; in the order in which they are looked for. */
@@ -15,6 +16,7 @@ export type Reason =
   | "capability_missing"
   | "dead"
   | "unproven"
+  | "quarantined"
   | "drained"
   | "backend_down"
   | "other_digest"
@@ -57,6 +59,7 @@ export function judgeHosts(fleet: Fleet, request: LeaseRequest, now: number): Fi
     else out.push({ host, reason });
     if (host.heard !== undefined && reason !== "dead")
       validUntil = Math.min(validUntil, host.heard.heardAt + deadAfterMs(fleet));
+    if (reason === "quarantined") validUntil = Math.min(validUntil, quarantinedUntil(host));
   }
   // The fastest first: of many hosts not all are looked at closely.
   hosts.sort((a, b) => speedOf(b) - speedOf(a));
@@ -122,6 +125,7 @@ function reasonOffline(fleet: Fleet, host: Host, now: number): Reason | undefine
   if (statusOf(fleet, host, now) === "dead") return "dead";
   if (isLeaving(host)) return "drained";
   if (isUnproven(host)) return "unproven";
+  if (isQuarantined(host, now)) return "quarantined";
   return host.heard?.beat.backend === "up" ? undefined : "backend_down";
 }
 

@@ -5,6 +5,7 @@ import { learnFinished } from "./finished.ts";
 import { recordFootprints } from "./loads.ts";
 import { deadAfterMs, isUnproven, servingBeat, statusOf } from "./liveness.ts";
 import { reconcileRunners, unloadAll } from "./runners.ts";
+import { noteRival } from "./rivals.ts";
 import { spreadTo } from "./spread.ts";
 import { probeSlots } from "./speed/slots.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
@@ -16,7 +17,7 @@ const REMEMBERED_RUNS = 4;
 export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, now: number): Effect[] {
   const host = fleet.hosts.get(hostId);
   if (host === undefined) return [{ type: "heartbeat-refused", hostId, code: "unknown_host" }];
-  if (isReplaced(fleet, host, beat, now)) host.rivalHeardAt = now;
+  if (isReplaced(fleet, host, beat, now)) noteRival(fleet, host, beat.runId, now);
   if (isStale(fleet, host, beat, now)) return [{ type: "heartbeat-refused", hostId, code: "stale_heartbeat" }];
   const first = host.heard === undefined;
   const before = host.heard;

@@ -1,5 +1,6 @@
 // Whether a host is there: judged by the age of its last heartbeat and by what happened on its data path.
 import type { HostStatus } from "../wire/fleet-view.ts";
+import { isQuarantined } from "./rivals.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
 
 /** Two lost heartbeats and some delay: 12 s at an interval of 5 s. */
@@ -36,10 +37,11 @@ export function isUnproven({ registration, runs, provenRun }: Host): boolean {
   return registration.guarded === true && (runs[0] === undefined || provenRun !== runs[0].id);
 }
 
-/** Answers the last heartbeat of a host that may serve: heard, proven, not dead, not drained, its Ollama up. */
+/** Answers the last heartbeat of a host that may serve: heard, proven, not in quarantine, not dead, not drained, its Ollama up. */
 export function servingBeat(fleet: Fleet, host: Host, now: number): FleetBeat | undefined {
   const status = statusOf(fleet, host, now);
-  if (status === "unheard" || status === "dead" || isLeaving(host) || isUnproven(host)) return undefined;
+  if (status === "unheard" || status === "dead" || isLeaving(host)) return undefined;
+  if (isUnproven(host) || isQuarantined(host, now)) return undefined;
   return host.heard?.beat.backend === "up" ? host.heard.beat : undefined;
 }
 

@@ -130,6 +130,8 @@ export interface Failure {
 export interface Run {
   readonly id: string;
   sequence: number;
+  /** When it was last heard after another had replaced it. */
+  rivalHeardAt?: number | undefined;
 }
 
 /** What a host has said: present once the fleet has heard it. */

@@ -1,4 +1,5 @@
 // The fleet as operators see it: plain data, no keys.
+import { isQuarantined } from "./rivals.ts";
 import type { FleetView, HostView, ModelConflict } from "../wire/fleet-view.ts";
 import { catalog } from "./catalog.ts";
 import { slotsOf } from "./leases.ts";
@@ -64,6 +65,7 @@ function viewHost(fleet: Fleet, host: Host, now: number): HostView {
     drained: host.drained,
     leaving: isParting(host),
     unproven: isUnproven(host),
+    quarantined: isQuarantined(host, now),
     rivalHeardAgoMs: host.rivalHeardAt === undefined ? undefined : now - host.rivalHeardAt,
     backend: heard?.beat.backend ?? "unknown",
     ollamaVersion: heard?.beat.ollamaVersion ?? "",

@@ -28,6 +28,9 @@ function hostFamilies(hosts: readonly HostView[]): Family[] {
       Number(host.status === "alive" && host.backend === "up"),
     ),
     gauge("unproven", "1 while the hostname has not been shown to lead to the agent.", (host) => Number(host.unproven)),
+    gauge("quarantined", "1 while agents with this identity replace each other and it gets no request.", (host) =>
+      Number(host.quarantined),
+    ),
     gauge("rival", "1 when another agent with this identity was heard within 5 minutes.", (host) =>
       Number((host.rivalHeardAgoMs ?? Infinity) < 300_000),
     ),

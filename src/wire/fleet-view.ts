@@ -16,6 +16,8 @@ export interface HostView {
   readonly leaving: boolean;
   /** Its hostname has not been shown to lead to its agent: it gets no requests. */
   readonly unproven: boolean;
+  /** Agents with its identity replace each other again and again: it gets no requests until that has been over for a minute. */
+  readonly quarantined: boolean;
   /** Since another agent with this host's identity was heard; absent if never. */
   readonly rivalHeardAgoMs?: number | undefined;
   readonly backend: "up" | "down" | "unknown";

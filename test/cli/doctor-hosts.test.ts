@@ -26,6 +26,7 @@ function host(changed: Partial<HostView> = {}): HostView {
     reportedLeases: 0,
     forcedCancels: 0,
     unproven: false,
+    quarantined: false,
     ...changed,
   };
 }
@@ -47,6 +48,7 @@ it.each<[string, Partial<HostView>, "warn" | "fail", RegExp]>([
   ["is dead", { status: "dead", lastHeartbeatAgoMs: 60_000 }, "fail", /agent running/],
   ["is under suspicion", { status: "suspect" }, "warn", /comes back/],
   ["has no Ollama", { backend: "down" }, "fail", /start Ollama/],
+  ["is in quarantine", { quarantined: true }, "fail", /stop all of them but one/],
   ["has a hostname that leads elsewhere", { unproven: true }, "fail", /tunnel of https:\/\/gpu1\.example\.com/],
   ["has a twin", { rivalHeardAgoMs: 3_000 }, "warn", /stop one of them/],
   ["has no model", { models: [] }, "warn", /ollama pull/],

@@ -29,6 +29,52 @@ describe("two agents with one identity [T6]", () => {
   });
 });
 
+describe("agents that replace each other again and again [T6]", () => {
+  const quarantined = (driver: FleetDriver) => viewFleet(driver.fleet, driver.now).hosts[0]?.quarantined;
+
+  it("put their host into quarantine at the third run within a minute, and out of it a minute after", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { runId: "run-a1" });
+    driver.beat("a", { runId: "run-b1" });
+    driver.beat("a", { runId: "run-a1" });
+    expect(quarantined(driver)).toBe(false);
+    expect(ends(driver.acquire("1"))).toEqual({ 1: "a" });
+    driver.at(2_000);
+    driver.beat("a", { runId: "run-a2" });
+    expect(ends(driver.acquire("2"))).toEqual({ 2: "a" });
+    // The cache of who may serve must not outlive the moment at which the third run is known.
+    driver.beat("a", { runId: "run-b1" });
+    expect(quarantined(driver)).toBe(true);
+    expect(ends(driver.acquire("3"))).toEqual({});
+    for (let at = 4_000; at <= 60_000; at += 4_000) {
+      driver.at(at);
+      driver.beat("a", { runId: "run-a2" });
+    }
+    expect(quarantined(driver)).toBe(false);
+    expect(ends(driver.acquire("4"))).toEqual({ 4: "a" });
+  });
+
+  it("stay in quarantine as long as they go on", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { runId: "run-0" });
+    for (let turn = 1; turn <= 20; turn += 1) {
+      driver.at(turn * 10_000);
+      driver.beat("a", { runId: `run-${String(turn)}` });
+      driver.beat("a", { runId: `run-${String(turn - 1)}` });
+      expect(quarantined(driver), String(turn)).toBe(turn >= 2);
+    }
+  });
+
+  it("are not what an agent is that crashes and starts again and again, nor a clone that was started once", () => {
+    const driver = new FleetDriver();
+    driver.join("a", { runId: "run-0" });
+    for (let time = 1; time <= 10; time += 1) driver.beat("a", { runId: `run-${String(time)}` });
+    for (let time = 0; time < 10; time += 1) driver.beat("a", { runId: "run-9" });
+    expect(quarantined(driver)).toBe(false);
+    expect(ends(driver.acquire("1"))).toEqual({ 1: "a" });
+  });
+});
+
 describe("a host that is not proven [T3 T7]", () => {
   it("gets nothing and offers nothing until a challenge through its hostname was answered by this run", () => {
     const driver = new FleetDriver();

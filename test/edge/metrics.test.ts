@@ -13,6 +13,7 @@ const host = (model: string): HostView => ({
   drained: false,
   leaving: false,
   unproven: false,
+  quarantined: false,
   backend: "up",
   ollamaVersion: "0.33.0",
   runId: "run-1",
