@@ -27,7 +27,16 @@ it("makes Ollama create a model, record by record, and tells the edge before the
   expect(created.head.status).toBe(200);
   expect(created.body.trimEnd().split("\n").at(-1)).toBe('{"status":"success"}');
   expect(told(host).at(-1)).toContain("mine:latest");
-  expect(host.edge.beats.flatMap((beat) => beat.active)).toEqual([]);
+});
+
+it("tells the edge of work that is under way as of work without a model or slot", async () => {
+  await using host = await startHost({ agent: { slots: 1 } });
+  const claims = { ...MANAGE, leaseId: "creation" };
+  await read(host, { path: "/api/create", body: { model: "mine", from: "tiny" }, claims });
+  expect(host.edge.beats.at(-1)?.active).toMatchObject([{ id: "creation", model: "" }]);
+  const from = host.edge.beats.length;
+  expect((await read(host, {})).head.status).toBe(200);
+  await host.edge.beat(({ active }) => active.length === 0, from);
 });
 
 it("holds the record of success back until the edge has heard of the model", async () => {
