@@ -171,7 +171,7 @@ it.each([
 });
 
 it.each(["id-alone", ":secret", "id:", "id:two words", "id:line\nend", "CF-Access-Client-Id: canary"])(
-  "is refused as %j: the log names the variable and not its value, the caller learns neither [T27 T29]",
+  "a TUNNEL_ACCESS of %j is refused: the log names the variable and not its value, the caller learns neither [T27 T29]",
   async (bad) => {
     const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const edge = await startEdge({ TUNNEL_ACCESS: bad });
