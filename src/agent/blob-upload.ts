@@ -74,8 +74,10 @@ async function send(
   });
   return await new Promise((resolve, reject) => {
     upstream.once("response", (answer) => {
-      // A blob that is there already is answered before it is read; what is left of it goes nowhere.
+      // A blob that is there already is answered before it is read. What is left of it is read all the same, and goes nowhere:
+      // the edge sends its next request over the same connection.
       request.unpipe(upstream);
+      request.resume();
       resolve(answer);
     });
     upstream.on("error", reject);

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { LEG_TOKEN_HEADER } from "../../src/wire/leg.ts";
 import { startHost, takeApart, until } from "./fixture.ts";
@@ -49,6 +50,30 @@ it("accepts before the first byte, stores what comes in pieces without a length,
   const again = await open(host, hexOf(blob), {}, blob.length);
   again.request.end(blob);
   expect(takeApart(await again.read()).head).toMatchObject({ status: 200 });
+});
+
+it("reads to the end what is there already, so that its connection serves the next request", async () => {
+  await using host = await startHost();
+  // More than the buffers of sockets hold.
+  const blob = randomBytes(30 * MB);
+  const first = await open(host, hexOf(blob), {}, blob.length);
+  first.request.end(blob);
+  expect(takeApart(await first.read()).head.status).toBe(201);
+  const path = pathOf(hexOf(blob));
+  const bodySha256 = Buffer.from(hexOf(blob), "hex").toString("base64url");
+  const token = await host.edge.sign({ body: new Uint8Array(0), bodySha256, path, scope: "manage" });
+  const socket = connect(host.agent.port, "127.0.0.1");
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += String(chunk)));
+  socket.on("error", () => undefined);
+  const head = `POST ${path} HTTP/1.1\r\nhost: agent\r\ncontent-length: ${blob.length}\r\n`;
+  socket.write(`${head}${LEG_TOKEN_HEADER}: ${token}\r\n\r\n`);
+  socket.write(blob.subarray(0, MB));
+  await until("it is answered", () => text.includes('"status":200'));
+  socket.write(blob.subarray(MB));
+  socket.write("POST /next HTTP/1.1\r\nhost: agent\r\ncontent-length: 0\r\n\r\n");
+  await until("the next request is answered", () => text.includes("HTTP/1.1 401"));
+  socket.destroy();
 });
 
 it("passes on that the digest is wrong", async () => {
