@@ -43,22 +43,24 @@ export async function showModel(
   return new Response(body, answer);
 }
 
-/** All that the answer depends on; undefined where it is not to be kept. A pool learns nothing of another's hosts. */
+/**
+ * All that the answer depends on; undefined where it is not to be kept. A pool learns nothing of another's hosts.
+ * Who names a host wants that host's own word: `hive doctor` learns from it that a request arrives.
+ */
 async function keyOf(
   c: Context<HonoEnv>,
   { endpoint, inspected, forwarded }: ShowRequest,
 ): Promise<string | undefined> {
   const { body, bodySha256, userAgent } = forwarded;
-  if (!(body instanceof Uint8Array) || inspected.model.source === "cloud") return undefined;
+  if (!(body instanceof Uint8Array) || inspected.model.source === "cloud" || pinOf(c) !== undefined) return undefined;
   const scanned = scanRequest(endpoint.style, endpoint.goStruct, body);
   if (!scanned.ok || BENDS.some((name) => scanned.value.members.has(name))) return undefined;
   const { pool } = c.var.caller.principal;
-  const hostId = pinOf(c);
   const model = inspected.model.canonical;
   // A cell that cannot be reached says so when it is asked for a host.
-  const catalog = await catalogOf(c, { pool, hostId, model }).catch(() => undefined);
+  const catalog = await catalogOf(c, { pool, model }).catch(() => undefined);
   const row = catalog?.models[0];
   if (row === undefined || row.remote === true) return undefined;
   const isCopilot = userAgent?.startsWith(COPILOT) === true;
-  return JSON.stringify([pool, hostId, row.digest, bodySha256, isCopilot]);
+  return JSON.stringify([pool, row.digest, bodySha256, isCopilot]);
 }

@@ -66,7 +66,7 @@ it("is never kept from those who may, nor for those who may not", async () => {
   expect((await show({ model: "llama3.2" }, elsewhere)).status).not.toBe(200);
   expect((await show({ model: "llama3.2" }, others)).status).toBe(403);
   expect((await show({ model: "llama3.2" }, fleet.token, { "hive-host": "b" })).status).toBe(403);
-  expect((await show({ model: "llama3.2" }, pinning, { "hive-host": "b" })).host).toBe("b");
+  for (const _ of [1, 2]) expect((await show({ model: "llama3.2" }, pinning, { "hive-host": "b" })).host).toBe("b");
   expect((await show({ model: "llama3.2" }, "no-token")).status).toBe(401);
 });
 

@@ -51,11 +51,13 @@ export function unknownIds(rows: readonly Row[], tests: readonly AttackTest[]): 
   return [...new Set(used)].filter((id) => !known.has(id));
 }
 
-/** The table as text: a line per threat, and under it what attacks it. */
-export function describeTally(verdicts: readonly Verdict[]): string {
+/** The table as text: a line per threat, and under it what attacks it unless `brief`. */
+export function describeTally(verdicts: readonly Verdict[], brief = false): string {
   const lines = verdicts.flatMap(({ id, attack, passed, attacks, failures }) => [
     `${id.padEnd(4)}${passed ? "pass" : "FAIL"}  ${attack}`,
-    ...[...attacks].map(([name, count]) => `            ${name}${count > 1 ? ` (${String(count)} tests)` : ""}`),
+    ...(brief
+      ? []
+      : [...attacks].map(([name, count]) => `            ${name}${count > 1 ? ` (${String(count)} tests)` : ""}`)),
     ...(attacks.size === 0 ? ["            no test attacks this"] : []),
     ...failures.map((name) => `      failed: ${name}`),
   ]);
