@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import { wake } from "../agent/wake.ts";
+import { wake } from "../agent/orders/wake.ts";
 import type { ScaleOrder } from "../wire/scale.ts";
 
 export interface ScalerWorkOptions {

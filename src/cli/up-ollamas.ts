@@ -1,5 +1,5 @@
 // Which Ollama servers `hive up` puts behind the edge: the named ones, the ones found, or simulated ones.
-import { demoEmbedder, demoModel } from "../sim/ollama/model.ts";
+import { demoEmbedder, demoModel } from "../sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../sim/ollama/server.ts";
 import { readOllamaUrl } from "./flags.ts";
 import { CliError, say } from "./terminal.ts";

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Health } from "../wire/health.ts";
 import { audit } from "./audit.ts";
-import { readClientPath } from "./client-path.ts";
+import { readClientPath } from "./caller/client-path.ts";
 import { cors } from "./cors.ts";
 import type { HonoEnv } from "./env.ts";
 import { guard, prepareRequest } from "./middleware.ts";

@@ -1,7 +1,7 @@
 // The audit log: every change by an operator, and by whoever may manage models, is a row that outlives all memory.
 import { createMiddleware } from "hono/factory";
 import { findRoute } from "./access.ts";
-import { readClientPath } from "./client-path.ts";
+import { readClientPath } from "./caller/client-path.ts";
 import { directoryOf } from "./env.ts";
 import type { HonoEnv } from "./env.ts";
 

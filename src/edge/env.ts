@@ -7,10 +7,10 @@ import type { DirectoryRpc } from "../wire/directory-rpc.ts";
 import type { Principal } from "../wire/lease.ts";
 import { readSettings } from "../wire/settings.ts";
 import { readTunnelAccess } from "../wire/tunnel-access.ts";
-import { knowIssuers } from "./issuers.ts";
-import type { KnownIssuer } from "./issuers.ts";
+import { knowIssuers } from "./caller/issuers.ts";
+import type { KnownIssuer } from "./caller/issuers.ts";
 import type { Settings } from "../wire/settings.ts";
-import type { HashKey } from "./keyed-hash.ts";
+import type { HashKey } from "./body/keyed-hash.ts";
 
 export interface Env {
   readonly CELL: DurableObjectNamespace;

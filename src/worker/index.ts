@@ -1,7 +1,7 @@
 // The Worker's entry: the edge as fetch handler, cell and directory as Durable Object classes.
 import { Cell as PlainCell } from "../cell/cell.ts";
 import type { Env } from "../edge/env.ts";
-import { postOrder } from "../edge/post-order.ts";
+import { postOrder } from "../edge/cells/post-order.ts";
 import type { ScaleOrder } from "../wire/scale.ts";
 
 export { app as default } from "../edge/app.ts";

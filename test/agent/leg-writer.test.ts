@@ -2,7 +2,7 @@
 import { createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it } from "vitest";
-import { LegWriter } from "../../src/agent/leg-writer.ts";
+import { LegWriter } from "../../src/agent/relay/leg-writer.ts";
 import { until } from "./fixture.ts";
 
 const KEEP_ALIVE_MS = 20;

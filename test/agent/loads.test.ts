@@ -1,6 +1,6 @@
 // Loads belong to the agent: shared by all who wait, ended by none who leaves, seen by everybody.
 import { describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { CHAT, startHost, takeApart, until } from "./fixture.ts";
 import type { HostOptions, Leg, LegRequest, TestHost } from "./fixture.ts";
 

@@ -4,10 +4,10 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { askAmd, GpuMemoryWatch, readNvidia } from "../../src/agent/gpu-memory.ts";
-import { openOllama } from "../../src/agent/ollama-client.ts";
-import { pullModel } from "../../src/agent/pull.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { askAmd, GpuMemoryWatch, readNvidia } from "../../src/agent/heartbeat/gpu-memory.ts";
+import { openOllama } from "../../src/agent/relay/ollama-client.ts";
+import { pullModel } from "../../src/agent/orders/pull.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { CHAT, startHost, until } from "./fixture.ts";
 

@@ -1,7 +1,7 @@
 // What the agent times where Ollama does not tell, and what it leaves alone.
 import { describe, expect, it } from "vitest";
-import { Tail } from "../../src/agent/tail.ts";
-import { completeReport } from "../../src/agent/timings.ts";
+import { Tail } from "../../src/agent/relay/tail.ts";
+import { completeReport } from "../../src/agent/relay/timings.ts";
 
 const TIMING = { loadMs: 0, askedAt: 1_000, answeredAt: 1_400, endedAt: 3_400 };
 

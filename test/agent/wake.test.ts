@@ -1,7 +1,7 @@
 // Wake-on-LAN: the packet, and that it leaves.
 import { createSocket } from "node:dgram";
 import { expect, it } from "vitest";
-import { magicPacket, wake } from "../../src/agent/wake.ts";
+import { magicPacket, wake } from "../../src/agent/orders/wake.ts";
 
 const MAC = "0a:1b:2c:3d:4e:5f";
 

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { readClosed, tablesOf, WATCH_INTERVAL_MS } from "../../src/selfhost/closed-connections.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import type { SimulatedOllama } from "../../src/sim/ollama/server.ts";
 import type { FleetView } from "../../src/wire/fleet-view.ts";
 import { startFleet } from "../support/fleet.ts";

@@ -1,6 +1,6 @@
 // What Hive adds to a request: latency and throughput through edge, cell and agent, beside a direct connection in the same run.
 // All on one machine: the load, workerd, two agents and two simulated hosts share its cores. Ratios count, not absolutes.
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import { runLoad } from "./load.ts";
 import type { LoadResult } from "./load.ts";

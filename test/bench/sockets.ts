@@ -8,7 +8,7 @@ import { alignColumns } from "../../src/sim/routing/report.ts";
 import { observe } from "../../src/sim/routing/run.ts";
 import { mean } from "../../src/sim/routing/suite.ts";
 import type { WorkItem } from "../../src/sim/routing/traces.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import type { PolicyName } from "../../src/wire/settings.ts";
 import type { Check } from "../../src/sim/routing/targets.ts";
 import { startFleet } from "../support/fleet.ts";

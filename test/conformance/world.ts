@@ -1,8 +1,8 @@
 // What all cases share: one edge with three hosts, and one more host that is asked directly. With HIVE_TEST_OLLAMA the host
 // behind Hive and the one asked directly are that Ollama.
 import * as z from "zod";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
-import type { SimulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
+import type { SimulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import type { SimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { eventually, startFleet } from "../support/fleet.ts";

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 import { childOf, residentMb } from "../support/memory.ts";

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

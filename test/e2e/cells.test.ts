@@ -1,7 +1,7 @@
 // Three cells on one workerd: requests go to the nearest cell that can serve, spill to the next, and the fleet is one.
 // Plain workerd does not tell where a client stands; the header `hive-region`, which counts only there, says it.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { runHive } from "../cli/run-hive.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";

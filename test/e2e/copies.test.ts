@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import type { ScaleView } from "../../src/wire/scale.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { FleetHost, TestFleet } from "../support/fleet.ts";

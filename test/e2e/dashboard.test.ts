@@ -1,7 +1,7 @@
 // The operator's page in a real Chromium: opened by anybody, filled with the token, fed by all cells, and nothing but itself.
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { findChromium, openPage } from "../support/browser.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";

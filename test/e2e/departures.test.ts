@@ -1,6 +1,6 @@
 // A client that leaves frees its slot at cell, agent and Ollama within 2 s, also where plain workerd notices nothing by itself.
 import { afterAll, beforeAll, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

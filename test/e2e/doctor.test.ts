@@ -1,6 +1,6 @@
 // `hive doctor` on a real chain, whole and broken at each link; and `hive fleet watch`.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { runHive, stateFolder } from "../cli/run-hive.ts";
 import { eventually, freePort, startFleet, startHive } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";

@@ -2,7 +2,7 @@
 // model and no byte was sent; afterwards an error that they raise, never a shorter answer that looks whole.
 // One fleet of four hosts goes through all of it, in this order, until none is left.
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { REAL_CLIENTS } from "../support/clients/all.ts";
 import { refusalOf } from "../support/clients/client.ts";
 import type { Access, Asked, RealClient, Said } from "../support/clients/client.ts";

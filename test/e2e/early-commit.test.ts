@@ -1,6 +1,6 @@
 // Answers that take longer to begin than a client waits for a header: begun with 200 and space, and every client still gets them.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { REAL_CLIENTS } from "../support/clients/all.ts";
 import { refusalOf } from "../support/clients/client.ts";
 import type { RealClient } from "../support/clients/client.ts";

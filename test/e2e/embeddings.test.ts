@@ -1,6 +1,6 @@
 // On real sockets: a large batch of embeddings on several hosts at once, and a conversation that stays where its prompt was read.
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

@@ -1,6 +1,6 @@
 // Hosts that refuse, hang or die cost the client nothing while another has the model; counts survive a lost memory.
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

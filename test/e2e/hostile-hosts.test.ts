@@ -1,7 +1,7 @@
 // Hosts that lie: about who they are, where they are, and in what they answer.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { issueJoinToken } from "../../src/auth/join-token.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { answerLeg, startEvilHost } from "../support/evil-host.ts";
 import type { EvilHost } from "../support/evil-host.ts";
 import { eventually, readKeys, startFleet } from "../support/fleet.ts";

@@ -1,6 +1,6 @@
 // The variables of the contract act: TIMEOUT, QUEUE_TIMEOUT, MAX_INSTANCES, the strategies.
 import { afterEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

@@ -1,6 +1,6 @@
 // Models managed over two cells: every holder is reached wherever it is, and copies are counted over all of them.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

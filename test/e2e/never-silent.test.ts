@@ -1,6 +1,6 @@
 // A path that cuts what is silent never cuts: cold loads, hesitant models and failures arrive in every shape, with true statuses.
 import { afterEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { ask, coldModel, expectAllShapes, expectTrueFailure, startSilentFleet } from "../support/silent-hosts.ts";
 import type { SilentFleet } from "../support/silent-hosts.ts";
 

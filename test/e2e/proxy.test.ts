@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { Ollama } from "ollama";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { eventually, freePort, startFleet, startHive } from "../support/fleet.ts";
 import type { RunningProcess, TestFleet } from "../support/fleet.ts";
 

@@ -13,7 +13,7 @@ import { Ollama } from "ollama";
 import { createOllama } from "ollama-ai-provider-v2";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { runHive } from "../cli/run-hive.ts";
 import { freePort, startFleet, startHive } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";

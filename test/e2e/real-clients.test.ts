@@ -1,6 +1,6 @@
 // Every real client library, whole and streamed, with tools: the same through one host and through three as straight from Ollama.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { REAL_CLIENTS } from "../support/clients/all.ts";
 import { refusalOf } from "../support/clients/client.ts";
 import type { Access, RealClient } from "../support/clients/client.ts";

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runHive } from "../cli/run-hive.ts";
 import type { AuditEntry, TokenRecord } from "../../src/wire/directory-rpc.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { eventually, startFleet, startHive } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

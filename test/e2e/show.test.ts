@@ -1,6 +1,6 @@
 // `/api/show` costs a host one call for each digest and way of asking, and never tells more than the caller may know.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

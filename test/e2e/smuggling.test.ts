@@ -1,7 +1,7 @@
 // Requests that two parsers would read differently, and paths that are not what they seem, over raw sockets.
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 

@@ -1,6 +1,6 @@
 // Tenants beside each other: what one may use, how much of it, and that it learns nothing of the others.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import type { RequestView, UsageView } from "../../src/wire/cell-rpc.ts";
 import { runHive } from "../cli/run-hive.ts";
 import { eventually, startFleet } from "../support/fleet.ts";

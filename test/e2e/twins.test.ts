@@ -4,7 +4,7 @@ import { createServer, request as httpRequest } from "node:http";
 import type { Server } from "node:http";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { issueJoinToken } from "../../src/auth/join-token.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import type { SimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { eventually, freePort, readKeys, startFleet, startHive } from "../support/fleet.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { eventually, freePort, startHive } from "../support/fleet.ts";
 import type { RunningProcess } from "../support/fleet.ts";

@@ -1,7 +1,7 @@
 // Blobs flow through edge and agent to Ollama: however large, nothing of them is held on the way.
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { freePort, startFleet, startHive } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 import { childOf, residentMb } from "../support/memory.ts";

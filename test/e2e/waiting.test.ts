@@ -1,6 +1,6 @@
 // Requests that wait: for a load they share, for a slot, for an Ollama that stalls; each with its time, and told the truth.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import type { SimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";

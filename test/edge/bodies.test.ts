@@ -1,9 +1,9 @@
 // What policy reads in a body and writes into it: the cap of an answer's length, and what would leave the host.
 import { describe, expect, it } from "vitest";
-import { capOutput } from "../../src/edge/cap-output.ts";
-import { egressOf } from "../../src/edge/egress.ts";
+import { capOutput } from "../../src/edge/body/cap-output.ts";
+import { egressOf } from "../../src/edge/body/egress.ts";
 import { ENDPOINTS } from "../../src/edge/endpoints.ts";
-import { inspect } from "../../src/edge/inspect.ts";
+import { inspect } from "../../src/edge/body/inspect.ts";
 import { scanBody } from "../../src/wire/json-scan.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

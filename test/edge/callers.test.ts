@@ -1,7 +1,7 @@
 // Who is let in, and what that costs: guessing, tokens of other issuers, and answers that tell nothing.
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { addressOf, blockedFor, noteFailure } from "../../src/edge/failed-attempts.ts";
+import { addressOf, blockedFor, noteFailure } from "../../src/edge/caller/failed-attempts.ts";
 import { startEdge } from "./edge.ts";
 
 afterEach(() => void vi.unstubAllGlobals());

@@ -1,8 +1,8 @@
 // Contexts rounded up to a few sizes, and nothing else of a body changed.
 import { describe, expect, it } from "vitest";
-import { roundContext, writeNumber } from "../../src/edge/context-size.ts";
+import { roundContext, writeNumber } from "../../src/edge/body/context-size.ts";
 import { ENDPOINTS } from "../../src/edge/endpoints.ts";
-import { inspect } from "../../src/edge/inspect.ts";
+import { inspect } from "../../src/edge/body/inspect.ts";
 
 const SIZES = [16_384, 4_096, 65_536];
 const chat = ENDPOINTS.get("/api/chat");

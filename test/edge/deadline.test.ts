@@ -1,6 +1,6 @@
 // The time a request may take: REQUEST_LIMIT, shortened by the client.
 import { expect, it } from "vitest";
-import { readDeadline } from "../../src/edge/deadline.ts";
+import { readDeadline } from "../../src/edge/request/deadline.ts";
 
 it("is the limit without the header, and never more than the limit", () => {
   expect(readDeadline(undefined, 1_000, 5)).toEqual({ ok: true, value: 1_005 });

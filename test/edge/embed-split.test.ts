@@ -1,6 +1,6 @@
 // Batches cut and answers joined: nothing lost, nothing out of order, no number written anew.
 import { describe, expect, it } from "vitest";
-import { joinBatch, splitBatch } from "../../src/edge/embed-split.ts";
+import { joinBatch, splitBatch } from "../../src/edge/request/embed-split.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const textOf = (body: Uint8Array | undefined) => new TextDecoder().decode(body);

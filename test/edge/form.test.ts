@@ -1,6 +1,6 @@
 // The reader of multipart forms: finds the model that Go would find, and refuses what the two could read differently.
 import { describe, expect, it } from "vitest";
-import { readForm } from "../../src/edge/form.ts";
+import { readForm } from "../../src/edge/body/form.ts";
 
 const TYPE = "multipart/form-data; boundary=xYz";
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,6 +1,6 @@
 // Where the edge may be sent (SSRF): only what an operator can mean, and never itself.
 import { describe, expect, it } from "vitest";
-import { checkHostUrl } from "../../src/edge/host-url.ts";
+import { checkHostUrl } from "../../src/edge/leg/host-url.ts";
 import { readSettings } from "../../src/wire/settings.ts";
 import { valueOf } from "./edge.ts";
 

@@ -1,6 +1,6 @@
 // The progress of several hosts as that of one.
 import { expect, it } from "vitest";
-import { Progress } from "../../src/edge/merge-progress.ts";
+import { Progress } from "../../src/edge/models/merge-progress.ts";
 
 const layer = (completed?: number) => ({
   status: "pulling 0123",

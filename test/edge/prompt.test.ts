@@ -1,6 +1,6 @@
 // What the edge tells the cell of a prompt: its size, and hashes that the next turn of a conversation shares.
 import { describe, expect, it } from "vitest";
-import { hashPrompt, readPrompt, tenantKey } from "../../src/edge/prompt.ts";
+import { hashPrompt, readPrompt, tenantKey } from "../../src/edge/body/prompt.ts";
 import { scanBody } from "../../src/wire/json-scan.ts";
 
 const KEY = [0x01234567, 0x89abcdef] as const;

@@ -1,6 +1,6 @@
 // What hosts said of their models is kept for a minute, within a bound.
 import { expect, it } from "vitest";
-import { ShownModels } from "../../src/edge/shown-models.ts";
+import { ShownModels } from "../../src/edge/models/shown-models.ts";
 
 const T0 = 1_800_000_000_000;
 const answer = (sizeBytes: number) => ({ body: new Uint8Array(sizeBytes), contentType: "application/json" });

@@ -1,7 +1,7 @@
 // The true lengths, eleven minutes of them: a path that cuts after 100 s of silence, a load of 180 s, ten minutes of thinking.
 import { Ollama } from "ollama";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { ask, coldModel, expectAllShapes, expectTrueFailure, startSilentFleet } from "../support/silent-hosts.ts";
 import type { SilentFleet } from "../support/silent-hosts.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { issueJoinToken } from "../../src/auth/join-token.ts";
 import { importHiveKeys } from "../../src/auth/keys.ts";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import { freePort, startHive } from "./fleet.ts";
 

@@ -1,7 +1,7 @@
 // Hosts that say nothing for long, behind a path that cuts what is silent: the same questions for seconds and for minutes.
 import { expect } from "vitest";
-import { simulatedModel } from "../../src/sim/ollama/model.ts";
-import type { SimulatedModel } from "../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
+import type { SimulatedModel } from "../../src/sim/ollama/machine/model.ts";
 import { startImpatientProxy } from "./impatient-proxy.ts";
 import type { ImpatientProxy } from "./impatient-proxy.ts";
 import { startFleet } from "./fleet.ts";

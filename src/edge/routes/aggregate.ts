@@ -4,11 +4,11 @@ import type { CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import type { ModelAliases } from "../../wire/model-aliases.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
-import { catalogOf } from "../catalog.ts";
-import { readClientPath } from "../client-path.ts";
+import { catalogOf } from "../models/catalog.ts";
+import { readClientPath } from "../caller/client-path.ts";
 import type { HonoEnv } from "../env.ts";
 import { nativeJson, translatedJson } from "../go-json.ts";
-import { pinOf, whyNotPinned } from "../host-pin.ts";
+import { pinOf, whyNotPinned } from "../caller/host-pin.ts";
 import { refuse, styleOf } from "../refuse.ts";
 
 const CLOUD_DETAILS = "ollama cloud is disabled: remote model details are unavailable";

@@ -3,11 +3,11 @@ import type { Context } from "hono";
 import { ERRORS } from "../../wire/errors.ts";
 import { sha256Base64Url } from "../../auth/digest.ts";
 import type { HonoEnv } from "../env.ts";
-import type { Forwarded } from "../forward.ts";
-import { callTargets, readWish, workHeaders } from "../model-work.ts";
-import { planWork } from "../plan-work.ts";
+import type { Forwarded } from "../leg/forward.ts";
+import { callTargets, readWish, workHeaders } from "../models/model-work.ts";
+import { planWork } from "../models/plan-work.ts";
 import { refuse } from "../refuse.ts";
-import { combine, readAnswers } from "../work-answer.ts";
+import { combine, readAnswers } from "../models/work-answer.ts";
 
 const DIGEST = /^sha256[:-]([0-9a-f]{64})$/;
 

@@ -1,11 +1,11 @@
 // The front of a self-hosted edge says which client connections have closed; what ran for them ends at cell and agent at once.
 import type { Context } from "hono";
 import * as z from "zod";
-import { noteDeparted } from "../departed.ts";
-import { askAll } from "../cells.ts";
+import { noteDeparted } from "../request/departed.ts";
+import { askAll } from "../cells/cells.ts";
 import type { HonoEnv } from "../env.ts";
-import { cancelLeg } from "../agent-call.ts";
-import { readBody } from "../read-body.ts";
+import { cancelLeg } from "../leg/agent-call.ts";
+import { readBody } from "../body/read-body.ts";
 import { refuse } from "../refuse.ts";
 
 const BODY_MAX_BYTES = 1_000_000;

@@ -8,16 +8,16 @@ import { heartbeatSchema } from "../../wire/heartbeat.ts";
 import type { Heartbeat } from "../../wire/heartbeat.ts";
 import { joinRequestSchema } from "../../wire/host.ts";
 import type { HostRegistration, JoinAnswer } from "../../wire/host.ts";
-import { isReached } from "../agent-call.ts";
+import { isReached } from "../leg/agent-call.ts";
 import { cellOf, directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
-import { forgetHost, lookUpHost, recallHost } from "../host-cells.ts";
-import type { KnownHost } from "../host-cells.ts";
-import { checkHostUrl } from "../host-url.ts";
-import { readBody } from "../read-body.ts";
-import { withLeaves } from "../copy-leaves.ts";
+import { forgetHost, lookUpHost, recallHost } from "../cells/host-cells.ts";
+import type { KnownHost } from "../cells/host-cells.ts";
+import { checkHostUrl } from "../leg/host-url.ts";
+import { readBody } from "../body/read-body.ts";
+import { withLeaves } from "../models/copy-leaves.ts";
 import { refuse } from "../refuse.ts";
-import { registerHost } from "../register.ts";
+import { registerHost } from "../cells/register.ts";
 
 /** Largest join or heartbeat body: 2,000 models with details. */
 const HOST_BODY_MAX_BYTES = 4_000_000;

@@ -1,14 +1,14 @@
 // Loading and unloading: an unload reaches every host that has the model in memory, else the next request would find it there.
 import type { Context } from "hono";
-import { acquire, settle } from "../acquire.ts";
+import { acquire, settle } from "../request/acquire.ts";
 import type { HonoEnv } from "../env.ts";
-import type { Inspected } from "../inspect.ts";
-import type { LoadOrder } from "../load-order.ts";
-import { callTargets, isSpread, readWish, workHeaders } from "../model-work.ts";
-import { planWork } from "../plan-work.ts";
+import type { Inspected } from "../body/inspect.ts";
+import type { LoadOrder } from "../body/load-order.ts";
+import { callTargets, isSpread, readWish, workHeaders } from "../models/model-work.ts";
+import { planWork } from "../models/plan-work.ts";
 import { refuse } from "../refuse.ts";
-import type { LeasedRequest } from "../with-lease.ts";
-import { combine, readAnswers } from "../work-answer.ts";
+import type { LeasedRequest } from "../request/with-lease.ts";
+import { combine, readAnswers } from "../models/work-answer.ts";
 
 /** An unload waits for no slot. */
 const COUNTED_WITHIN_MS = 500;

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { joinFleets } from "../../core/cells/join.ts";
 import { joinScales } from "../../core/scale/join.ts";
-import { askAll } from "../cells.ts";
+import { askAll } from "../cells/cells.ts";
 import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
 import type { CellRpc } from "../../wire/cell-rpc.ts";

@@ -4,11 +4,11 @@ import { issueAdminToken } from "../../auth/admin-token.ts";
 import { issueClientToken } from "../../auth/client-token.ts";
 import { directoryOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
-import { readBody } from "../read-body.ts";
+import { readBody } from "../body/read-body.ts";
 import { refuse } from "../refuse.ts";
-import { forgetRevocations } from "../revocations.ts";
-import { readWish } from "../token-wish.ts";
-import type { TokenClaims, TokenWish } from "../token-wish.ts";
+import { forgetRevocations } from "../caller/revocations.ts";
+import { readWish } from "../caller/token-wish.ts";
+import type { TokenClaims, TokenWish } from "../caller/token-wish.ts";
 
 const BODY_MAX_BYTES = 16_384;
 const AUDIT_SHOWN = 1_000;

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { RequestView } from "../../wire/cell-rpc.ts";
 import { parseDuration } from "../../wire/duration.ts";
 import { joinUsage } from "../../core/cells/join.ts";
-import { askAll } from "../cells.ts";
+import { askAll } from "../cells/cells.ts";
 import type { HonoEnv } from "../env.ts";
 import { refuse } from "../refuse.ts";
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Fault } from "./faults.ts";
 import type { ReceivedRequest } from "./journal.ts";
 import type { Reply } from "./reply.ts";
-import { goJson } from "./go-json.ts";
+import { goJson } from "./go/go-json.ts";
 import { JSON_TYPE } from "./reply.ts";
 
 export type Exchange = {

@@ -1,9 +1,9 @@
 // What all handlers share: the state of one simulated Ollama.
 import type { Faults } from "./faults.ts";
 import type { Gauges } from "./gauges.ts";
-import type { SimulatedModel } from "./model.ts";
-import type { Scheduler } from "./scheduler.ts";
-import type { ModelStore } from "./store.ts";
+import type { SimulatedModel } from "./machine/model.ts";
+import type { Scheduler } from "./machine/scheduler.ts";
+import type { ModelStore } from "./machine/store.ts";
 
 export type Host = {
   readonly version: string;

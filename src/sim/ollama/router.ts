@@ -4,15 +4,15 @@ import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
 import type { Journal, ReceivedRequest } from "./journal.ts";
 import type { Dialect, Methods, Route } from "./routes.ts";
-import { anthropicFailure } from "./voice-anthropic.ts";
-import { strikeEarly } from "./inference.ts";
+import { anthropicFailure } from "./api/voice-anthropic.ts";
+import { strikeEarly } from "./api/inference.ts";
 import { gateRequest } from "./origin-gate.ts";
-import { Canceled } from "./pause.ts";
+import { Canceled } from "./machine/pause.ts";
 import { Refusal } from "./refusal.ts";
 import { Reply } from "./reply.ts";
 import { NAMED_ROUTES, ROUTES } from "./routes.ts";
-import { nativeFailure } from "./voice-native.ts";
-import { openaiFailure } from "./voice-openai.ts";
+import { nativeFailure } from "./api/voice-native.ts";
+import { openaiFailure } from "./api/voice-openai.ts";
 
 const TEXT = "text/plain";
 

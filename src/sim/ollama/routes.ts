@@ -1,12 +1,12 @@
 // The table of contents of the simulated Ollama: every path, method and handler.
 import type { Exchange } from "./exchange.ts";
 import type { Host } from "./host.ts";
-import { openaiModels, ps, show, tags } from "./catalogue.ts";
+import { openaiModels, ps, show, tags } from "./api/catalogue.ts";
 import { sendJson } from "./exchange.ts";
-import { handleChat, handleEmbed, handleEmbeddings, handleGenerate } from "./native.ts";
-import { decodeNative } from "./native.ts";
-import { showRequest } from "./native-requests.ts";
-import { handleMessages } from "./anthropic.ts";
+import { handleChat, handleEmbed, handleEmbeddings, handleGenerate } from "./api/native.ts";
+import { decodeNative } from "./api/native.ts";
+import { showRequest } from "./api/native-requests.ts";
+import { handleMessages } from "./api/anthropic.ts";
 import {
   handleBlobHead,
   handleBlobPost,
@@ -17,11 +17,11 @@ import {
   handleRetrieve,
   handleSignout,
   refuseCloud,
-} from "./management.ts";
-import { handleResponses } from "./responses.ts";
-import { handleCreate, handlePull, handlePush } from "./transfers.ts";
-import { handleTranscription } from "./transcription.ts";
-import { handleChatCompletions, handleCompletions, handleOpenaiEmbeddings } from "./openai.ts";
+} from "./api/management.ts";
+import { handleResponses } from "./api/responses.ts";
+import { handleCreate, handlePull, handlePush } from "./api/transfers.ts";
+import { handleTranscription } from "./api/transcription.ts";
+import { handleChatCompletions, handleCompletions, handleOpenaiEmbeddings } from "./api/openai.ts";
 
 /** Which API's error shape a route has. */
 export type Dialect = "native" | "openai" | "anthropic";

@@ -5,14 +5,14 @@ import type { Fault } from "./faults.ts";
 import type { GaugeReadings } from "./gauges.ts";
 import type { Host } from "./host.ts";
 import type { ReceivedRequest } from "./journal.ts";
-import type { SimulatedModel } from "./model.ts";
+import type { SimulatedModel } from "./machine/model.ts";
 import { Faults } from "./faults.ts";
 import { Gauges } from "./gauges.ts";
 import { Journal } from "./journal.ts";
-import { DEFAULT_KEEP_ALIVE_MS } from "./native-values.ts";
+import { DEFAULT_KEEP_ALIVE_MS } from "./api/native-values.ts";
 import { handleRequest } from "./router.ts";
-import { Scheduler } from "./scheduler.ts";
-import { ModelStore } from "./store.ts";
+import { Scheduler } from "./machine/scheduler.ts";
+import { ModelStore } from "./machine/store.ts";
 
 export type SimulatedOllamaOptions = {
   /** 0 or nothing: any free one. */

@@ -1,7 +1,7 @@
 // What the simulated models say: always the same to the same question, in every API, and true to what was asked for.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SimulatedOllama } from "../../../src/sim/ollama/server.ts";
-import { demoModel, simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { demoModel, simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../../src/sim/ollama/server.ts";
 import { contentOf, post, postJson, postLines, says } from "./support.ts";
 

@@ -4,7 +4,7 @@ import { Ollama } from "ollama";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SimulatedOllama } from "../../../src/sim/ollama/server.ts";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../../src/sim/ollama/server.ts";
 
 let host: SimulatedOllama;

@@ -1,6 +1,6 @@
 // The faults that the simulated host can be told to have, as a client sees them.
 import { describe, expect, it, vi } from "vitest";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
 
 const CHAT = { model: "tiny", messages: says("hi"), options: { num_predict: 6 } };

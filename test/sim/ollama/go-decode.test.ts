@@ -1,8 +1,8 @@
 // The simulated host reads JSON as Go does: its verdicts against those of Go 1.26's encoding/json.
 import { describe, expect, it } from "vitest";
-import { decodeBody } from "../../../src/sim/ollama/go-decode.ts";
-import { goAny } from "../../../src/sim/ollama/go-types.ts";
-import { chatRequest } from "../../../src/sim/ollama/native-requests.ts";
+import { decodeBody } from "../../../src/sim/ollama/go/go-decode.ts";
+import { goAny } from "../../../src/sim/ollama/go/go-types.ts";
+import { chatRequest } from "../../../src/sim/ollama/api/native-requests.ts";
 import { readVectors } from "./support.ts";
 
 type Row = [bodyBase64: string, error: string, value?: unknown];

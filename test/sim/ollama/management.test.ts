@@ -1,7 +1,7 @@
 // Models that come and go on the simulated host, and what it remembers of those who asked.
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
 
 async function names(host: { url: string }): Promise<string[]> {

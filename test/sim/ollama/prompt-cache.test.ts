@@ -1,6 +1,6 @@
 // Which prompts a runner remembers: in its slots, and in host memory when a slot was needed for another.
 import { describe, expect, it } from "vitest";
-import { PromptCache } from "../../../src/sim/ollama/prompt-cache.ts";
+import { PromptCache } from "../../../src/sim/ollama/machine/prompt-cache.ts";
 
 const PLENTY = 1_000_000;
 const story = Buffer.from("a long story about bees ".repeat(20));

@@ -1,7 +1,7 @@
 // Slots, loads, evictions and keep-alive of the simulated host, and what a leaving client does to them.
 import { describe, expect, it, vi } from "vitest";
 import type { SimulatedOllama } from "../../../src/sim/ollama/server.ts";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { post, postJson, postLines, says, startHost } from "./support.ts";
 
 const FOREVER = { decodeTokensPerSecond: 0.001 };

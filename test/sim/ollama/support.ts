@@ -1,9 +1,9 @@
 // Raw requests to the simulated host: what a client library hides, such as chunks and header lines, is what these tests are about.
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import type { SimulatedModel } from "../../../src/sim/ollama/model.ts";
+import type { SimulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import type { SimulatedOllama, SimulatedOllamaOptions } from "../../../src/sim/ollama/server.ts";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../../src/sim/ollama/server.ts";
 
 export type RawAnswer = {

@@ -2,7 +2,7 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SimulatedOllama } from "../../../src/sim/ollama/server.ts";
-import { simulatedModel } from "../../../src/sim/ollama/model.ts";
+import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
 import { startSimulatedOllama } from "../../../src/sim/ollama/server.ts";
 import { readVectors, sendRaw } from "./support.ts";
 
