@@ -121,7 +121,8 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   const perToken = slowness / speedInBatch(rates.decode, batch);
   const decode = need.outputTokens * need.depthFactor * share * perToken;
   const slowed = batch === 1 ? 0 : Math.max(0, perToken - slowness / speedInBatch(rates.decode, batch - 1));
-  const harm = neighbours.decoding * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
+  // Whoever still reads now will write by the time this prompt is read, and stands still meanwhile as well.
+  const harm = neighbours.running * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
   const sum = weight * (wait + load + owed + prefill) + decode + harm;
@@ -161,21 +162,20 @@ function cachedTokens(need: Need, runner: Runner): number {
   return Math.min(need.promptTokens - LEAST_READ, need.promptTokens * share * runner.speed.hitTrust);
 }
 
-const NOBODY: Neighbours = { running: 0, decoding: 0, tokensLeft: 0, owedMs: 0 };
+const NOBODY: Neighbours = { running: 0, tokensLeft: 0, owedMs: 0 };
 
 interface Neighbours {
   running: number;
-  decoding: number;
   /** Tokens they have still to write, at depth 0. */
   tokensLeft: number;
   owedMs: number;
 }
 
-const NEIGHBOURS: Neighbours = { running: 0, decoding: 0, tokensLeft: 0, owedMs: 0 };
+const NEIGHBOURS: Neighbours = { running: 0, tokensLeft: 0, owedMs: 0 };
 
 function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbours {
   const sum = NEIGHBOURS;
-  sum.running = sum.decoding = sum.tokensLeft = sum.owedMs = 0;
+  sum.running = sum.tokensLeft = sum.owedMs = 0;
   const speed = speedInBatch(rates.decode, runner.leases.size);
   for (const { work } of runner.leases) {
     if (work === undefined) continue;
@@ -183,7 +183,6 @@ function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbour
     sum.tokensLeft += tokensLeft(work, speed, now) * decodeDepthFactor(work.promptTokens);
     const owed = Math.min(work.prefillMs, work.firstTokenAt - now);
     if (owed > 0) sum.owedMs += owed;
-    else sum.decoding += 1;
   }
   return sum;
 }
