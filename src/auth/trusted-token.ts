@@ -2,6 +2,7 @@
 import type { JWTPayload } from "jose";
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import type { Result } from "../wire/result.ts";
+import { namespaceOf } from "../wire/trusted-issuers.ts";
 import type { TrustedIssuer } from "../wire/trusted-issuers.ts";
 import type { RemoteKeys } from "./remote-keys.ts";
 import { CLOCK_TOLERANCE_MS } from "./verify-token.ts";
@@ -67,8 +68,10 @@ function readClaims(trusted: TrustedIssuer, payload: JWTPayload, now: number): R
   if (iat * 1000 > now + CLOCK_TOLERANCE_MS) return { ok: false, error: "iat is in the future" };
   const name = payload[trusted.tenant];
   if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME) return { ok: false, error: "no tenant" };
-  const prefix = prefixOf(trusted.issuer);
-  const tokenId = typeof jti === "string" && jti !== "" ? `${prefix}/${jti}` : `${prefix}/${name}#${String(iat)}`;
+  const prefix = namespaceOf(trusted.issuer);
+  // One that nobody could write down to revoke it is none.
+  const hasId = typeof jti === "string" && jti !== "" && jti.length <= LONGEST_NAME;
+  const tokenId = hasId ? `${prefix}/${jti}` : `${prefix}/${name}#${String(iat)}`;
   const instants = { issuedAt: iat * 1000, expiresAt: exp * 1000 };
   return { ok: true, value: { tokenId, tenant: `${prefix}/${name}`, ...instants, ...rightsOf(trusted, payload) } };
 }
@@ -82,11 +85,6 @@ function rightsOf({ role, models, pool }: TrustedIssuer, payload: JWTPayload): R
   const mayManage = roles.some((value) => role?.manage.includes(value));
   const globs = models === undefined ? ["*"] : valuesOf(payload[models]).slice(0, MOST_GLOBS);
   return { role: "client", scopes: mayManage ? ["inference", "manage"] : ["inference"], models: globs, pool };
-}
-
-/** Two issuers may both know an "alice": her tenant says whose. */
-function prefixOf(issuer: string): string {
-  return URL.canParse(issuer) ? new URL(issuer).host : issuer;
 }
 
 /** A list, or text with values between commas or spaces. */

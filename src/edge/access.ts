@@ -1,6 +1,6 @@
 // Who may pass: looks requests up in the published route table, and denies what it does not have.
 import { ROUTES } from "../wire/routes.ts";
-import type { Route } from "../wire/routes.ts";
+import type { AdminScope, Route } from "../wire/routes.ts";
 import type { Caller } from "./env.ts";
 
 const exact = new Map(ROUTES.map((route) => [`${route.method} ${route.path}`, route]));
@@ -29,9 +29,26 @@ export function mayEnter(route: Route, caller: Pick<Caller, "role" | "scopes">):
   return caller.role === "admin" ? mayOperate(route, caller.scopes) : mayUse(route, caller.scopes);
 }
 
-/** An operator may do what clients may, and of the operators' routes what the token's scopes open. */
-function mayOperate(route: Route, scopes: readonly string[]): boolean {
-  return route.access !== "admin" && route.access !== "scale" ? true : isOpened(route, scopes);
+/** Whether a caller may change what hosts hold. */
+export function mayManage({ role, scopes }: Pick<Caller, "role" | "scopes">): boolean {
+  return role === "admin" ? isOpened("hosts", scopes) : scopes.includes("manage");
+}
+
+/** An operator may do what clients may; a token that is limited to scopes opens what they stand for, and nothing else. */
+function mayOperate({ access, method, scope }: Route, scopes: readonly string[]): boolean {
+  switch (access) {
+    case "client":
+      return isOpened("hosts", scopes) || (scopes.includes("read") && (method === "GET" || method === "HEAD"));
+    case "manage":
+      return isOpened("hosts", scopes);
+    case "scale":
+    case "admin":
+      return isOpened(scope, scopes);
+    case "none":
+    case "invite":
+    case "host":
+      return true;
+  }
 }
 
 function mayUse({ access }: Route, scopes: readonly string[]): boolean {
@@ -43,7 +60,7 @@ function mayUse({ access }: Route, scopes: readonly string[]): boolean {
       return scopes.includes(access);
     case "client":
       // An autoscaler's token may read one figure, and use no model.
-      return scopes.some((scope) => scope !== "scale");
+      return scopes.includes("inference") || scopes.includes("manage");
     case "none":
     case "invite":
     case "host":
@@ -51,7 +68,7 @@ function mayUse({ access }: Route, scopes: readonly string[]): boolean {
   }
 }
 
-function isOpened({ scope }: Route, scopes: readonly string[]): boolean {
+function isOpened(scope: AdminScope | undefined, scopes: readonly string[]): boolean {
   return scopes.includes("*") || (scope !== undefined && scopes.includes(scope));
 }
 

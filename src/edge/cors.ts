@@ -1,4 +1,5 @@
 // Which web pages may call: Ollama's own default origins, plus ALLOWED_ORIGINS. Preflights carry no credentials, so they come first.
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { HonoEnv } from "./env.ts";
 
@@ -30,6 +31,16 @@ export const cors = createMiddleware<HonoEnv>(async function cors(c, next) {
   for (const [name, value] of Object.entries(marks)) c.res.headers.set(name, value);
   c.res.headers.set("access-control-expose-headers", "hive-request-id,hive-host,hive-attempts,hive-queue-ms");
 });
+
+/**
+ * Whether a request may be one that its user meant: an issuer's proxy answers for whoever has its cookie, whichever page
+ * makes the browser send it. So a page counts if it is Hive's own, or listed by name.
+ */
+export function isMeant(c: Context<HonoEnv>): boolean {
+  const origin = c.req.header("origin");
+  if (origin === undefined || origin === new URL(c.req.url).origin) return true;
+  return c.var.prepared.settings.ALLOWED_ORIGINS.includes(origin.toLowerCase());
+}
 
 /** `*` in ALLOWED_ORIGINS allows every origin; nothing is ever allowed with cookies. */
 function isAllowed(origin: string, listed: readonly string[]): boolean {

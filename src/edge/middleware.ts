@@ -10,6 +10,7 @@ import { readClientPath } from "./caller/client-path.ts";
 import type { ClientPath } from "./caller/client-path.ts";
 import { readCredentials } from "./caller/credentials.ts";
 import type { Credential } from "./caller/credentials.ts";
+import { isMeant } from "./cors.ts";
 import { directoryOf, prepare } from "./env.ts";
 import type { Caller, HonoEnv } from "./env.ts";
 import { isGenuine, readOllamaSignature } from "./caller/ollama-signature.ts";
@@ -61,7 +62,7 @@ async function identify(c: Context<HonoEnv>, path: ClientPath): Promise<Caller |
   let found: FoundCaller | undefined;
   try {
     const signer = waitSeconds === undefined ? await findSigner(c, path, now) : undefined;
-    const own = readCredentials(c.req.raw.headers, path, c.var.prepared.assertedIn);
+    const own = readCredentials(c.req.raw.headers, path, isMeant(c) ? c.var.prepared.assertedIn : []);
     const credentials = [...own, ...(signer === undefined ? [] : [signer])];
     isTried ||= credentials.length > 0;
     found = await findCaller(c.var.prepared, credentials, {

@@ -2,7 +2,8 @@
 
 /**
  * Who may call: everyone; the holder of an invite, or a host with its own key (their routes judge the proof themselves);
- * any client; a client with scope `manage`; an autoscaler's token (scope `scale`) or an operator; an operator. An operator may also do what clients may.
+ * any client; a client with scope `manage`; an autoscaler's token (scope `scale`) or an operator; an operator. An operator may also do what clients may,
+ * with a token that is limited to scopes as far as those go.
  */
 export type Access = "none" | "invite" | "host" | "client" | "manage" | "scale" | "admin";
 

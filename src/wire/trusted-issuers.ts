@@ -17,7 +17,7 @@ export const trustedIssuerSchema = z
       .describe("Request header that carries the token instead of Authorization, e.g. cf-access-jwt-assertion."),
     tenant: claimName
       .default("sub")
-      .describe("Claim that names the tenant; it is prefixed with the issuer's hostname."),
+      .describe("Claim that names the tenant; it is prefixed with the issuer's hostname and path."),
     role: z
       .strictObject({
         claim: claimName.describe("Claim with one or more values."),
@@ -32,6 +32,19 @@ export const trustedIssuerSchema = z
   .describe("An issuer of tokens (OIDC, Cloudflare Access).");
 export type TrustedIssuer = z.output<typeof trustedIssuerSchema>;
 
+/**
+ * What the names of an issuer's tenants begin with: two issuers may both know an "alice". The path counts, for one server
+ * may host the realms of many.
+ */
+export function namespaceOf(issuer: string): string {
+  return issuer.replace(/^https?:\/\//, "").replace(/\/+$/, "");
+}
+
+/** Whether one issuer could name a tenant of the other's. */
+function doOverlap(one: string, other: string): boolean {
+  return `${namespaceOf(one)}/`.startsWith(`${namespaceOf(other)}/`);
+}
+
 /** JSON on the outside; each issuer once, for its name decides which keys judge a token. */
 export const trustedIssuersSetting = z
   .string()
@@ -45,6 +58,7 @@ export const trustedIssuersSetting = z
   })
   .pipe(z.array(trustedIssuerSchema).max(16))
   .refine(
-    (issuers) => new Set(issuers.map(({ issuer }) => issuer)).size === issuers.length,
-    "an issuer is listed twice",
+    (issuers) =>
+      issuers.every((one, at) => issuers.every((other, index) => at === index || !doOverlap(one.issuer, other.issuer))),
+    "an issuer is listed twice, or could name the tenants of another",
   );

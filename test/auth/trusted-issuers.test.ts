@@ -135,6 +135,24 @@ describe("a token of a trusted issuer [T13 T14]", () => {
     for (const token of forged) expect(await verify(server, token), token.slice(0, 40)).toMatchObject({ ok: false });
   });
 
+  it("of one server that hosts the realms of many names nobody of another realm, whatever it calls him [T19]", async () => {
+    const realms = ["a", "b"].map((name) => ({ ...trusted, issuer: `https://login.example.com/realms/${name}` }));
+    expect(trustedIssuersSetting.safeParse(JSON.stringify(realms)).success).toBe(true);
+    const tenants = new Set<string>();
+    for (const realm of realms) {
+      const token = await sign(first, { iss: realm.issuer, sub: "../b/ann" });
+      const verified = await verifyTrustedToken({ ...realm, tenant: "email" }, keyServer(first).keys, token, NOW);
+      expect(verified).toMatchObject({ ok: true });
+      if (verified.ok) tenants.add(verified.value.tenant);
+    }
+    expect([...tenants]).toEqual(["a", "b"].map((name) => `login.example.com/realms/${name}/ann@example.com`));
+  });
+
+  it("has an id that an operator can write down to revoke it, however long its own is [T15]", async () => {
+    const verified = await verify(keyServer(first), await sign(first, { jti: "j".repeat(2_000) }));
+    expect(verified.ok && verified.value.tokenId.length).toBeLessThan(600);
+  });
+
   it("is judged with RSA and Ed25519 too, never with a short RSA key or one for encryption", async () => {
     for (const alg of ["RS256", "EdDSA"]) {
       const pair = await makePair("k", alg);
@@ -221,13 +239,19 @@ describe("an issuer's keys [T16]", () => {
   });
 });
 
-describe("TRUSTED_ISSUERS", () => {
+describe("TRUSTED_ISSUERS [T13]", () => {
   it.each([
     ["no JSON", "{"],
     ["no list", "{}"],
     ["a row without a key set", '[{"issuer":"a","audience":"b"}]'],
     ["an unknown member", '[{"issuer":"a","audience":"b","jwks":"https://x.example","algorithms":["none"]}]'],
     ["an issuer twice", JSON.stringify([trusted, trusted])],
+    ["an issuer twice, once with a slash", JSON.stringify([trusted, { ...trusted, issuer: `${ISSUER}/` }])],
+    ["an issuer twice, once without TLS", JSON.stringify([trusted, { ...trusted, issuer: ISSUER.replace("s:", ":") }])],
+    [
+      "an issuer that could name another's tenants",
+      JSON.stringify([trusted, { ...trusted, issuer: `${ISSUER}/realms/a` }]),
+    ],
     ["keys from a file", '[{"issuer":"a","audience":"b","jwks":"file:///etc/passwd"}]'],
   ])("is refused: %s", (_, text) => {
     expect(trustedIssuersSetting.safeParse(text).success).toBe(false);

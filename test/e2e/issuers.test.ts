@@ -23,7 +23,7 @@ beforeAll(async () => {
   const address = server.address();
   issuer = `http://127.0.0.1:${String(typeof address === "object" && address !== null ? address.port : 0)}`;
   const trusted = { issuer, audience: "hive", jwks: `${issuer}/keys` };
-  const elsewhere = { issuer: `${issuer}/elsewhere`, audience: "hive", jwks: `${issuer}/moved` };
+  const elsewhere = { issuer: "https://elsewhere.example", audience: "hive", jwks: `${issuer}/moved` };
   fleet = await startFleet({ TRUSTED_ISSUERS: JSON.stringify([trusted, elsewhere]) });
 }, 60_000);
 afterAll(async () => {
@@ -43,7 +43,7 @@ async function ask(kid: string, iss = issuer): Promise<number> {
 }
 
 it("follows no redirect to keys [T7]", async () => {
-  expect(await ask("k1", `${issuer}/elsewhere`)).toBe(401);
+  expect(await ask("k1", "https://elsewhere.example")).toBe(401);
 });
 
 it("lets 60 in at once over one fetch of keys, turns made-up ids away without another, and goes on when the issuer is gone [T16]", async () => {

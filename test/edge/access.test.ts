@@ -25,6 +25,9 @@ const COMERS: Record<string, () => Promise<string | undefined>> = {
   "an autoscaler": async () => await edge.client({ scope: ["scale"] }),
   "an operator": async () => await edge.admin(),
   "an operator who may read": async () => await edge.admin({ scopes: ["read"] }),
+  "an operator for hosts": async () => await edge.admin({ scopes: ["hosts"] }),
+  "an operator for tokens": async () => await edge.admin({ scopes: ["tokens"] }),
+  "an autoscaler that may name hosts": async () => await edge.client({ scope: ["scale"], hosts: true }),
   "an operator who may do nothing": async () => await edge.admin({ scopes: [] }),
   "an invited host": async () => await edge.invite("h1"),
   "a host": async () =>
@@ -42,10 +45,16 @@ const COMERS: Record<string, () => Promise<string | undefined>> = {
   "an operator of another Hive": async () => await edge.admin({ issuer: "other" }),
 };
 const CLIENTS = ["a client", "a managing client"];
-const OPERATORS = ["an operator", "an operator who may read", "an operator who may do nothing"];
+const OPERATORS = ["an operator", "an operator for hosts"];
+/** Operators whose tokens are limited, by their one scope. */
+const LIMITED: Readonly<Record<string, string>> = {
+  "an operator who may read": "read",
+  "an operator for hosts": "hosts",
+  "an operator for tokens": "tokens",
+};
 
 /** What the table promises, spelled out apart from the code that keeps it. */
-function isPromised({ access, scope }: Route, comer: string): boolean {
+function isPromised({ access, scope, method }: Route, comer: string): boolean {
   switch (access) {
     case "none":
       return true;
@@ -54,13 +63,14 @@ function isPromised({ access, scope }: Route, comer: string): boolean {
     case "host":
       return comer === "a host";
     case "client":
+      if (comer === "an operator who may read") return method === "GET" || method === "HEAD";
       return CLIENTS.includes(comer) || OPERATORS.includes(comer);
     case "manage":
       return comer === "a managing client" || OPERATORS.includes(comer);
     case "scale":
-      return ["an autoscaler", "an operator", "an operator who may read"].includes(comer);
+      return comer.startsWith("an autoscaler") || ["an operator", "an operator who may read"].includes(comer);
     case "admin":
-      return comer === "an operator" || (comer === "an operator who may read" && scope === "read");
+      return comer === "an operator" || (scope !== undefined && LIMITED[comer] === scope);
   }
 }
 
@@ -129,6 +139,20 @@ describe("the route table [T14]", () => {
         expect([404, 405], path).toContain(response.status);
       }
     }
+  });
+
+  it("issues no operator's token that may more than the one that asks for it", async () => {
+    const issue = async (scopes: readonly string[], wanted: object) => {
+      const body = JSON.stringify({ role: "admin", sub: "mole", ...wanted });
+      const token = await edge.admin({ scopes: [...scopes] });
+      return (await edge.call("/hive/v1/tokens", { method: "POST", token, body })).status;
+    };
+    for (const wanted of [{}, { scopes: ["*"] }, { scopes: ["hosts"] }, { scopes: ["tokens", "read"] }])
+      expect([wanted, await issue(["tokens"], wanted)]).toEqual([wanted, 403]);
+    expect(await issue(["tokens"], { scopes: ["tokens"] })).toBe(201);
+    expect(await issue(["tokens", "read"], { scopes: ["read"] })).toBe(201);
+    expect(await issue(["*"], {})).toBe(201);
+    expect(await issue(["*"], { expires: "25h" })).toBe(400);
   });
 
   it("reads no token from a query, nor from a path unless issued for one [T17]", async () => {

@@ -2,7 +2,7 @@
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { addressOf, blockedFor, noteFailure } from "../../src/edge/caller/failed-attempts.ts";
-import { startEdge } from "./edge.ts";
+import { ORIGIN, startEdge } from "./edge.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -115,6 +115,33 @@ describe("Cloudflare Access [T13 T16]", () => {
     );
     expect((await Promise.all(flood)).every((each) => each === 401)).toBe(true);
     expect(fetches).toBeLessThanOrEqual(2);
+  });
+
+  it("speaks for nobody whose browser another page made send it, also where every page may call [T26]", async () => {
+    const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "RS256", use: "sig" };
+    vi.stubGlobal("fetch", async () => await Promise.resolve(Response.json({ keys: [jwk] })));
+    const edge = await startEdge({
+      ALLOWED_ORIGINS: "*, https://ops.example.com",
+      TRUSTED_ISSUERS: JSON.stringify([
+        { issuer: ISSUER, audience: "tag", jwks: `${ISSUER}/c`, header: HEADER, role: { claim: "g", admin: ["ops"] } },
+      ]),
+    });
+    const now = Math.floor(Date.now() / 1000);
+    const assertion = await new SignJWT({ iss: ISSUER, aud: ["tag"], sub: "ann", g: "ops", iat: now, exp: now + 600 })
+      .setProtectedHeader({ alg: "RS256", kid: "k1" })
+      .sign(privateKey);
+    const statusFrom = async (headers: Record<string, string>) =>
+      (await edge.call("/hive/v1/hosts/h9/drain", { method: "POST", headers: { [HEADER]: assertion, ...headers } }))
+        .status;
+    expect(await statusFrom({})).toBe(404);
+    expect(await statusFrom({ origin: ORIGIN })).toBe(404);
+    expect(await statusFrom({ origin: "https://ops.example.com" })).toBe(404);
+    for (const origin of ["https://evil.example", "http://localhost:3000", "null"])
+      expect([origin, await statusFrom({ origin })]).toEqual([origin, 401]);
+    // What a page knows itself is no cookie.
+    const authorization = `Bearer ${await edge.admin()}`;
+    expect(await statusFrom({ origin: "https://evil.example", authorization })).toBe(404);
   });
 
   it("is not trusted for keys over plain http, nor under this Hive's own name", async () => {

@@ -1,5 +1,6 @@
 // Loading and unloading: an unload reaches every host that has the model in memory, else the next request would find it there.
 import type { Context } from "hono";
+import { mayManage } from "../access.ts";
 import { acquire, settle } from "../request/acquire.ts";
 import type { HonoEnv } from "../env.ts";
 import type { Inspected } from "../body/inspect.ts";
@@ -28,11 +29,11 @@ export interface LoadCall {
 /** Carries out a command at its hosts; the client gets one host's answer. */
 export async function orderLoads(c: Context<HonoEnv>, { inspected, order, request }: LoadCall): Promise<Response> {
   const { style } = request;
-  if (isSpread(c) && !mayManage(c))
+  if (isSpread(c) && !mayManage(c.var.caller))
     return refuse(style, { code: "forbidden", message: "hive: this token may not manage models" });
   const wish = readWish(c);
   if (!wish.ok) return refuse(style, wish.error);
-  const limited = mayManage(c) ? undefined : await whyLimited(c, request);
+  const limited = mayManage(c.var.caller) ? undefined : await whyLimited(c, request);
   if (limited !== undefined) return limited;
   const plan = await planWork(c, { work: order, model: inspected.model.canonical, ...wish.value });
   if (!plan.ok) return request.refuse(plan.error);
@@ -46,9 +47,4 @@ async function whyLimited(c: Context<HonoEnv>, { lease, refuse: word }: LeasedRe
   if (!acquired.ok) return acquired.refusal.code === "tenant_limited" ? word(acquired.refusal) : undefined;
   c.executionCtx.waitUntil(settle(c, acquired.held, { type: "client-left" }));
   return undefined;
-}
-
-function mayManage(c: Context<HonoEnv>): boolean {
-  const { role, scopes } = c.var.caller;
-  return role === "admin" || scopes.includes("manage");
 }
