@@ -8,6 +8,8 @@ const HEED_MS = 1_000;
 /** Resolves when the connection is gone: true when Ollama did not heed the first close and was reset. */
 export async function hangUp(request: ClientRequest): Promise<boolean> {
   request.on("error", () => undefined);
+  // It is over, and its connection may carry another request by now: Node leaves the socket on a request that has given it back.
+  if (request.destroyed) return false;
   const { socket } = request;
   if (socket === null || socket.connecting || socket.destroyed) {
     request.destroy();

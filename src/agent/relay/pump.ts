@@ -25,21 +25,26 @@ export type PumpOptions = {
 
 /** Resolves at the answer's end; rejects, with the leg unfinished, when Ollama's connection breaks or falls silent. */
 export async function pump(answer: IncomingMessage, leg: LegWriter, options: PumpOptions): Promise<void> {
-  const stalled = Promise.withResolvers<never>();
-  stalled.promise.catch(() => undefined);
   let isLate = false;
+  let giveUp: (why: Stalled) => void = () => undefined;
   const stall = new IdleTimer(options.stallMs, () => {
     if (!isLate && options.isStructured()) isLate = true;
-    else stalled.reject(new Stalled("ollama fell silent"));
+    else giveUp(new Stalled("ollama fell silent"));
   });
   const cutter = new RecordCutter(options.format);
   const tail = new Tail();
   const last: Buffer[] = [];
   // Leaving the loop must not destroy the connection: how it ends is for hangUp to say.
   const chunks: AsyncIterator<Buffer> = answer.iterator({ destroyOnReturn: false });
+  // A promise for each wait: racing one that lasts as long as the answer would keep every chunk's reaction until its end.
+  const nextChunk = async (): Promise<IteratorResult<Buffer>> =>
+    await new Promise((resolve, reject) => {
+      giveUp = reject;
+      chunks.next().then(resolve, reject);
+    });
   try {
     for (;;) {
-      const next = await Promise.race([chunks.next(), stalled.promise]);
+      const next = await nextChunk();
       if (next.done === true) break;
       stall.hold();
       tail.push(next.value);

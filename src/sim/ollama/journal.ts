@@ -8,6 +8,8 @@ export type ReceivedRequest = {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they were on the wire. */
   readonly rawHeaders: readonly string[];
+  /** Tells connections apart. */
+  readonly remotePort: number | undefined;
   bodyBytes: number;
   /** Hex; of the bytes as they came. */
   bodySha256: string;
@@ -33,7 +35,7 @@ export class Journal {
   }
 
   /** Adds a request; the oldest ones go when there are too many. */
-  open(request: Pick<ReceivedRequest, "method" | "url" | "headers" | "rawHeaders">): ReceivedRequest {
+  open(request: Pick<ReceivedRequest, "method" | "url" | "headers" | "rawHeaders" | "remotePort">): ReceivedRequest {
     const received: ReceivedRequest = {
       ...request,
       bodyBytes: 0,

@@ -28,6 +28,7 @@ export async function handleRequest(
     url: request.url ?? "",
     headers: request.headers,
     rawHeaders: request.rawHeaders,
+    remotePort: request.socket.remotePort,
   });
   const reply = new Reply(response);
   const signal = watchClient(host, received, reply);
