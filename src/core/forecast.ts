@@ -66,7 +66,7 @@ export function needOf(fleet: Fleet, request: LeaseRequest, now: number, on?: Ho
   const shape = shapeOf(request);
   fleet.stamps += 1;
   if (on === undefined) matchPrefixes(fleet.prefixes, request, fleet.stamps);
-  else matchRunner(runnerOf(fleet, on, model, request.runner), request, fleet.stamps);
+  else matchRunner(fleet.prefixes, runnerOf(fleet, on, model, request.runner), request, fleet.stamps);
   const outputTokens = request.kind === "embed" ? 0 : expectLength(known.lengths, shape, request.numPredict);
   const tokens = promptTokens(known, request.promptBytes);
   const depthFactor = decodeDepthFactor(tokens);

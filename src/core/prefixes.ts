@@ -1,13 +1,13 @@
-// Which runner has read which beginnings of prompts: chained hashes, from hash to runners and, per runner, least recent first.
+// Which prompts each runner is believed to hold, least recent first, and how much of a request they save it reading.
 import type { LeaseRequest } from "../wire/lease.ts";
+import { endsUpTo, read, stretchOf, unread, visitReaders } from "./beginnings.ts";
+import type { Beginnings, Stretch } from "./beginnings.ts";
 import type { Runner } from "./state.ts";
-
-/** Runners by hash: so that one walk over a request's hashes finds the match on every host. */
-export type PrefixIndex = Map<number, Set<Runner>>;
 
 /** A prompt that was read, and is kept or forgotten as a whole. */
 interface HeldPrompt {
-  readonly hashes: readonly number[];
+  /** Where it ends. */
+  readonly stretch: Stretch;
   /** Of prompt and answer. */
   readonly tokens: number;
 }
@@ -16,8 +16,6 @@ interface HeldPrompt {
 export interface HeldPrefixes {
   /** By their last hash, least recently used first. */
   readonly prompts: Map<number, HeldPrompt>;
-  /** In how many of the prompts a hash is. */
-  readonly counts: Map<number, number>;
   tokens: number;
   /** How much of what the runner's size lets expect it really keeps, as its hits have shown. */
   keeping: number;
@@ -44,40 +42,32 @@ const KEPT = 0.7;
 
 /** Makes the memory of a runner that has read nothing. */
 export function newHeldPrefixes(): HeldPrefixes {
-  return { prompts: new Map(), counts: new Map(), tokens: 0, keeping: 1, matchedBytes: 0, stamp: -1 };
+  return { prompts: new Map(), tokens: 0, keeping: 1, matchedBytes: 0, stamp: -1 };
 }
 
-/**
- * Finds the longest match of a request on every runner and leaves it there under a stamp. From the deepest hash up:
- * who holds a hash holds those before it, so a hash with no more holders than were met already tells nothing new.
- */
-export function matchPrefixes(index: PrefixIndex, request: LeaseRequest, stamp: number): void {
-  const { prefix, model } = request;
-  let met = 0;
-  for (let at = prefix.length - 1; at >= 0; at -= 1) {
-    const holders = index.get(prefix[at] ?? 0);
-    if (holders === undefined || holders.size <= met) continue;
+/** Finds the longest match of a request on every runner and leaves it there under a stamp. */
+export function matchPrefixes(tree: Beginnings, request: LeaseRequest, stamp: number): void {
+  visitReaders(tree, request.prefix, (readers, at) => {
     const bytes = endOf(request, at);
-    for (const { held, model: own } of holders) {
+    for (const { held, model } of readers) {
       if (held.stamp === stamp) continue;
       held.stamp = stamp;
-      held.matchedBytes = own === model ? bytes : 0;
-      met += 1;
+      held.matchedBytes = model === request.model ? bytes : 0;
     }
-  }
+  });
 }
 
-/** Finds the longest match on one runner alone, which holds the hashes before each that it holds. */
-export function matchRunner({ held }: Runner, request: LeaseRequest, stamp: number): void {
+/** Finds the longest match on one runner alone, which has read the hashes before each that it has read. */
+export function matchRunner(tree: Beginnings, runner: Runner, request: LeaseRequest, stamp: number): void {
   const { prefix } = request;
   let [from, to] = [0, prefix.length];
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (held.counts.has(prefix[middle] ?? 0)) from = middle + 1;
+    if (tree.get(prefix[middle] ?? 0)?.readers.has(runner) === true) from = middle + 1;
     else to = middle;
   }
-  held.stamp = stamp;
-  held.matchedBytes = endOf(request, from - 1);
+  runner.held.stamp = stamp;
+  runner.held.matchedBytes = endOf(request, from - 1);
 }
 
 /** Answers what the last walk with this stamp found on a runner, bytes. */
@@ -92,38 +82,35 @@ export interface Capacity {
   readonly prompts: number;
 }
 
+export interface ReadPrompt {
+  readonly hashes: readonly number[];
+  /** Of prompt and answer. */
+  readonly tokens: number;
+}
+
 /**
  * Records that a runner has read a prompt and written so many tokens in all. As llama-server does, what the new prompt
  * goes on from is replaced by it, and old prompts are forgotten whole, the least recent first.
  */
-export function holdPrompt(
-  index: PrefixIndex,
-  runner: Runner,
-  { hashes, tokens }: HeldPrompt,
-  capacity: Capacity,
-): void {
+export function holdPrompt(tree: Beginnings, runner: Runner, { hashes, tokens }: ReadPrompt, capacity: Capacity): void {
   const { held } = runner;
   const last = hashes.at(-1);
-  if (last === undefined) return;
-  for (const hash of hashes) forgetPrompt(index, runner, hash);
-  held.prompts.set(last, { hashes, tokens });
+  const stretch = stretchOf(tree, hashes);
+  if (last === undefined || stretch === undefined) return;
+  read(stretch, runner);
+  for (const end of endsUpTo(stretch)) forgetPrompt(tree, runner, end);
+  held.prompts.set(last, { stretch, tokens });
   held.tokens += tokens;
-  for (const hash of hashes) {
-    held.counts.set(hash, (held.counts.get(hash) ?? 0) + 1);
-    const holders = index.get(hash);
-    if (holders === undefined) index.set(hash, new Set([runner]));
-    else holders.add(runner);
-  }
   for (const oldest of held.prompts.keys()) {
     const fits = held.tokens <= capacity.tokens * held.keeping && held.prompts.size <= PROMPTS_MAX;
     if (fits || held.prompts.size <= capacity.prompts) return;
-    forgetPrompt(index, runner, oldest);
+    forgetPrompt(tree, runner, oldest);
   }
 }
 
 /** Forgets all a runner held: it was unloaded, or its host started anew. */
-export function dropPrefixes(index: PrefixIndex, runner: Runner): void {
-  for (const last of runner.held.prompts.keys()) forgetPrompt(index, runner, last);
+export function dropPrefixes(tree: Beginnings, runner: Runner): void {
+  for (const last of runner.held.prompts.keys()) forgetPrompt(tree, runner, last);
 }
 
 /** Takes how much of a predicted hit came true, 0 to 1. */
@@ -137,20 +124,13 @@ export function capacityTokens(modelBytes: number): number {
   return HOST_CACHE_BYTES / (REFERENCE_KV * Math.sqrt(Math.max(1e8, modelBytes) / REFERENCE_BYTES));
 }
 
-function forgetPrompt(index: PrefixIndex, runner: Runner, last: number): void {
+function forgetPrompt(tree: Beginnings, runner: Runner, last: number): void {
   const { held } = runner;
   const prompt = held.prompts.get(last);
   if (prompt === undefined) return;
   held.prompts.delete(last);
   held.tokens -= prompt.tokens;
-  for (const hash of prompt.hashes) {
-    const count = (held.counts.get(hash) ?? 1) - 1;
-    held.counts.set(hash, count);
-    if (count > 0) continue;
-    held.counts.delete(hash);
-    const holders = index.get(hash);
-    if (holders?.delete(runner) === true && holders.size === 0) index.delete(hash);
-  }
+  unread(tree, prompt.stretch, runner);
 }
 
 /** Where a hash's text ends; evenly spread over the prompt where the request does not tell. */

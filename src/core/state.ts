@@ -4,7 +4,8 @@ import type { HostRegistration } from "../wire/host.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
 import type { PolicyName } from "../wire/settings.ts";
 import type { Field } from "./eligibility.ts";
-import type { HeldPrefixes, PrefixIndex } from "./prefixes.ts";
+import type { Beginnings } from "./beginnings.ts";
+import type { HeldPrefixes } from "./prefixes.ts";
 import type { Meter } from "./speed/meter.ts";
 import type { SlotsInferred } from "./speed/slots.ts";
 import type { FleetSpeed, HostSpeed, RunnerSpeed } from "./speed/speeds.ts";
@@ -254,7 +255,7 @@ export interface Fleet {
   retryHeldAt?: number | undefined;
   readonly tenants: Map<string, Tenant>;
   readonly speed: FleetSpeed;
-  readonly prefixes: PrefixIndex;
+  readonly prefixes: Beginnings;
   /** Numbers the walks through the prefixes. */
   stamps: number;
   /** Requests per ms by model and options, fading. */

@@ -123,7 +123,7 @@ function savedSeconds(fleet: Fleet, host: Host, { request }: Waiting): number {
   const rate = runner.speed.rates?.prefill;
   if (rate === undefined || !runner.resident) return 0;
   fleet.stamps += 1;
-  matchRunner(runner, request, fleet.stamps);
+  matchRunner(fleet.prefixes, runner, request, fleet.stamps);
   const tokens = promptTokens(modelSpeed(fleet.speed, model), matchedBytes(runner, fleet.stamps));
   return (tokens * runner.speed.hitTrust) / rate / 1_000;
 }

@@ -1,0 +1,104 @@
+// The beginnings of prompts as a tree: stretches of chained hashes that the same runners have read, each going on from another.
+import type { Runner } from "./state.ts";
+
+/** Hashes in a row that whoever has read one of them has read all of. */
+export interface Stretch {
+  /** What comes before. */
+  parent: Stretch | undefined;
+  hashes: readonly number[];
+  /** Who has read it, and in how many ways: a prompt that ends here is one, and each stretch read on from here. */
+  readonly readers: Map<Runner, number>;
+}
+
+/** Where each hash is: one walk up the tree finds what every runner has read of a prompt. */
+export type Beginnings = Map<number, Stretch>;
+
+/** Answers the last stretch of a prompt, made where it is new. */
+export function stretchOf(tree: Beginnings, hashes: readonly number[]): Stretch | undefined {
+  const known = lastKnown(tree, hashes);
+  const before = known === undefined ? undefined : endAt(tree, known.stretch, hashes[known.at]);
+  const rest = hashes.slice((known?.at ?? -1) + 1);
+  if (rest.length === 0) return before;
+  const stretch: Stretch = { parent: before, hashes: rest, readers: new Map() };
+  for (const hash of rest) tree.set(hash, stretch);
+  return stretch;
+}
+
+/** Records that a runner has read up to the end of a stretch. */
+export function read(stretch: Stretch | undefined, runner: Runner): void {
+  for (let at = stretch; at !== undefined; at = at.parent) {
+    const ways = at.readers.get(runner) ?? 0;
+    at.readers.set(runner, ways + 1);
+    if (ways > 0) return;
+  }
+}
+
+/** Takes one way of having read a stretch back; what nobody has read any more is forgotten. */
+export function unread(tree: Beginnings, stretch: Stretch | undefined, runner: Runner): void {
+  for (let at = stretch; at !== undefined; at = at.parent) {
+    const ways = (at.readers.get(runner) ?? 1) - 1;
+    if (ways > 0) return void at.readers.set(runner, ways);
+    at.readers.delete(runner);
+    if (at.readers.size === 0) for (const hash of at.hashes) tree.delete(hash);
+  }
+}
+
+/**
+ * Visits who has read how much of a prompt, the most first: the runners of a stretch, those of shorter beginnings
+ * among them, and the place of the last hash they have read.
+ */
+export function visitReaders(
+  tree: Beginnings,
+  hashes: readonly number[],
+  visit: (readers: Iterable<Runner>, at: number) => void,
+): void {
+  const known = lastKnown(tree, hashes);
+  if (known === undefined) return;
+  let { at } = known;
+  let told = 0;
+  for (let stretch: Stretch | undefined = known.stretch; stretch !== undefined; stretch = stretch.parent) {
+    // As many as before are the same: whoever has read on has read this.
+    if (stretch.readers.size === told) continue;
+    const place = stretch === known.stretch ? at : placeIn(hashes, stretch, at);
+    if (place === -1) continue;
+    at = place;
+    told = stretch.readers.size;
+    visit(stretch.readers.keys(), at);
+  }
+}
+
+/** Lists the hashes at which a prompt might have ended that a stretch goes on from, its own end among them. */
+export function endsUpTo(stretch: Stretch): number[] {
+  const ends: number[] = [];
+  for (let at: Stretch | undefined = stretch; at !== undefined; at = at.parent) ends.push(at.hashes.at(-1) ?? 0);
+  return ends;
+}
+
+function lastKnown(tree: Beginnings, hashes: readonly number[]): { stretch: Stretch; at: number } | undefined {
+  for (let at = hashes.length - 1; at >= 0; at -= 1) {
+    const stretch = tree.get(hashes[at] ?? 0);
+    if (stretch !== undefined) return { stretch, at };
+  }
+  return undefined;
+}
+
+/** The stretch that ends at a hash: one that goes on behind it is cut there. */
+function endAt(tree: Beginnings, stretch: Stretch, hash: number | undefined): Stretch {
+  if (hash === undefined || stretch.hashes.at(-1) === hash) return stretch;
+  const cut = stretch.hashes.indexOf(hash) + 1;
+  const head: Stretch = { parent: stretch.parent, hashes: stretch.hashes.slice(0, cut), readers: new Map() };
+  for (const runner of stretch.readers.keys()) head.readers.set(runner, 1);
+  for (const own of head.hashes) tree.set(own, head);
+  stretch.parent = head;
+  stretch.hashes = stretch.hashes.slice(cut);
+  return head;
+}
+
+/** The last of a stretch's hashes that a prompt has; long prompts leave some of theirs out. */
+function placeIn(hashes: readonly number[], stretch: Stretch, before: number): number {
+  for (let index = stretch.hashes.length - 1; index >= 0; index -= 1) {
+    const at = hashes.lastIndexOf(stretch.hashes[index] ?? 0, before);
+    if (at !== -1) return at;
+  }
+  return -1;
+}
