@@ -4,6 +4,14 @@ import type { Settings } from "../../wire/settings.ts";
 
 const LABELS = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 
+/** Names that no public DNS has: `metadata.google.internal` and the like. */
+const PRIVATE = /\.(?:internal|local|localhost|localdomain|lan|home|corp|intranet|private|arpa)$/i;
+
+/** Whether a text is a name of the public DNS: no address however written, no port, nothing of the own network. */
+export function isPublicName(text: string): boolean {
+  return LABELS.test(text.toLowerCase()) && !PRIVATE.test(text);
+}
+
 /** The base URL of a host, without trailing slash; or why it may not be one. */
 export function checkHostUrl(text: string, settings: Settings, edgeHostname: string): Result<string, string> {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`);

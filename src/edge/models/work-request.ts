@@ -8,6 +8,7 @@ import type { Result } from "../../wire/result.ts";
 import type { Caller } from "../env.ts";
 import type { RefusalText } from "../refuse.ts";
 import { scanRequest } from "../body/scan-request.ts";
+import { isPublicName } from "../leg/host-url.ts";
 
 export interface WorkRoute {
   readonly work: Extract<ModelWork, "pull" | "push" | "create" | "copy" | "delete">;
@@ -60,6 +61,11 @@ export function readWorkRequest(
   const body = scanned.value;
   const streaming = readScalar(bytes, body.members.get("stream")) !== false;
   const names: ModelName[] = [];
+  if (!cloudAllowed && (readString(bytes, body.members.get("remote_host")) ?? "") !== "")
+    return {
+      ok: false,
+      error: { code: "cloud_forbidden", message: "hive: models that run elsewhere are off (ALLOW_CLOUD_MODELS)" },
+    };
   for (const key of keysOf(route, body)) {
     const spelled = readString(bytes, body.members.get(key)) ?? "";
     if (spelled === "") continue;
@@ -68,7 +74,8 @@ export function readWorkRequest(
       const message = name.error.code === "conflicting_source" ? name.error.message : route.invalid(key, spelled);
       return { ok: false, error: { code: "bad_request", message } };
     }
-    const barred = whyBarred(name.value, spelled, caller, cloudAllowed);
+    const barred =
+      whyBarred(name.value, spelled, caller, cloudAllowed) ?? whyUnfetched(route, body, name.value, caller);
     if (barred !== undefined) return { ok: false, error: barred };
     names.push(name.value);
   }
@@ -95,4 +102,28 @@ function whyBarred(name: ModelName, spelled: string, caller: Caller, cloudAllowe
   if (name.source === "cloud" && !cloudAllowed)
     return { code: "cloud_forbidden", message: "hive: cloud models are off (ALLOW_CLOUD_MODELS)" };
   return undefined;
+}
+
+/**
+ * Ollama calls whatever registry a name begins with, from inside the host's network (SSRF, CVE-2026-5530). So clients reach
+ * public names over TLS alone, unless a glob of their token names another.
+ */
+function whyUnfetched(
+  { work }: WorkRoute,
+  body: ScannedBody,
+  name: ModelName,
+  caller: Caller,
+): RefusalText | undefined {
+  if (work === "copy" || work === "delete" || caller.role === "admin") return undefined;
+  const insecure = body.members.get("insecure");
+  const isSecure = insecure === undefined || insecure.type === "null" || readScalar(body.bytes, insecure) === false;
+  if (isSecure && isPublicName(name.host)) return undefined;
+  if (
+    matchesModelGlobs(
+      name.canonical,
+      caller.models.filter((glob) => glob.includes("/")),
+    )
+  )
+    return undefined;
+  return { code: "model_forbidden", message: "hive: this token may not reach that registry" };
 }
