@@ -14,7 +14,7 @@ import { isMeant } from "./cors.ts";
 import { directoryOf, prepare } from "./env.ts";
 import type { Caller, HonoEnv } from "./env.ts";
 import { isGenuine, readOllamaSignature } from "./caller/ollama-signature.ts";
-import { addressOf, blockedFor, noteFailure } from "./caller/failed-attempts.ts";
+import { addressOf, blockedFor, HOSTS_FAILURES_MAX, noteFailure } from "./caller/failed-attempts.ts";
 import { refuse, styleOf } from "./refuse.ts";
 import { isRevoked, readRevocations } from "./caller/revocations.ts";
 import { logLine } from "../wire/log-line.ts";
@@ -89,11 +89,13 @@ async function identify(c: Context<HonoEnv>, path: ClientPath): Promise<Caller |
 async function letProve(c: Context<HonoEnv>, access: Access, next: Next): Promise<Response | void> {
   if (access === "none") return await next();
   const path = readClientPath(c.req.url);
-  const bucket = `${addressOf(c.req.raw)} ${path.path}`;
-  const waitSeconds = blockedFor(bucket, Date.now());
+  const address = addressOf(c.req.raw);
+  const [own, all] = [`${address} ${path.path}`, `${address} hosts`];
+  const waitSeconds = blockedFor(own, Date.now()) ?? blockedFor(all, Date.now(), HOSTS_FAILURES_MAX);
   if (waitSeconds !== undefined) return tooMany(path, waitSeconds);
   await next();
-  if (c.res.status === 401) noteFailure(bucket, Date.now());
+  // What is no JSON has proven nothing either.
+  if (c.res.status === 401 || c.res.status === 400) for (const bucket of [own, all]) noteFailure(bucket, Date.now());
 }
 
 function tooMany(path: ClientPath, waitSeconds: number | undefined): Response {

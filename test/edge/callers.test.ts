@@ -46,6 +46,22 @@ describe("guessing [T18]", () => {
     expect([await beat("one"), await beat("two")]).toEqual([429, 401]);
   });
 
+  it("of hosts' tokens begins no count anew with every made-up id, nor without a token, nor with what is no JSON [T21]", async () => {
+    const edge = await startEdge();
+    const knock = async (
+      id: string,
+      init: { readonly token?: string; readonly body: string },
+      from = "198.51.100.10",
+    ) => (await edge.call(`/hive/v1/hosts/${id}/heartbeat`, { method: "POST", from, ...init })).status;
+    const tries = [{ token: "a.b.c", body: "{}" }, { body: "{}" }, { token: "a.b.c", body: "[" }];
+    const statuses = new Set<number>();
+    for (let time = 0; time < 1_200; time += 1)
+      statuses.add(await knock(`made-up-${String(time)}`, tries[time % 3] ?? { body: "" }));
+    expect([...statuses].toSorted()).toEqual([400, 401]);
+    expect(await knock("made-up-next", { body: "{}" })).toBe(429);
+    expect(await knock("made-up-next", { body: "{}" }, "198.51.100.11")).toBe(401);
+  });
+
   it("is counted by what the runtime saw, else by Cloudflare's word, IPv6 by its network", () => {
     const request = (headers: Record<string, string>, clientIp?: string) =>
       new Request("https://hive.example.com", {

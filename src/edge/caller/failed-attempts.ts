@@ -3,6 +3,8 @@
 const WINDOW_MS = 60_000;
 /** A person who pastes wrong tokens stays far below; guessing at 2 a second leads nowhere. */
 const FAILURES_MAX = 120;
+/** Of all hosts behind one address together: a made-up id in the path must not begin the count anew. */
+export const HOSTS_FAILURES_MAX = 10 * FAILURES_MAX;
 /** Most addresses remembered; beyond it the oldest go. */
 const ADDRESSES_MAX = 20_000;
 
@@ -14,9 +16,9 @@ interface Failures {
 const failures = new Map<string, Failures>();
 
 /** Seconds until an address may try again; undefined for one that may now. */
-export function blockedFor(address: string, now: number): number | undefined {
+export function blockedFor(address: string, now: number, mostFailures = FAILURES_MAX): number | undefined {
   const known = failures.get(address);
-  if (known === undefined || known.count < FAILURES_MAX) return undefined;
+  if (known === undefined || known.count < mostFailures) return undefined;
   const leftMs = known.since + WINDOW_MS - now;
   return leftMs > 0 ? Math.ceil(leftMs / 1000) : undefined;
 }

@@ -50,24 +50,29 @@ export interface WorkRequest {
   readonly streaming: boolean;
 }
 
+/** Whose rights a request is judged by. */
+interface Rights {
+  readonly caller: Caller;
+  readonly cloudAllowed: boolean;
+}
+
 /** Reads a body. Without a name it is a host that says what is wrong: Ollama has its own words for each endpoint. */
-export function readWorkRequest(
-  route: WorkRoute,
-  bytes: Uint8Array,
-  { caller, cloudAllowed }: { readonly caller: Caller; readonly cloudAllowed: boolean },
-): Result<WorkRequest, RefusalText> {
+export function readWorkRequest(route: WorkRoute, bytes: Uint8Array, rights: Rights): Result<WorkRequest, RefusalText> {
   const scanned = scanRequest("ollama", route.goStruct, bytes);
   if (!scanned.ok) return scanned;
   const body = scanned.value;
+  const names = readNames(route, body, rights);
+  if (!names.ok) return names;
   const streaming = readScalar(bytes, body.members.get("stream")) !== false;
+  const spelled = textOf(body, keysOf(route, body)[0] ?? "");
+  return { ok: true, value: { spelled, model: decisive(route, body, names.value), streaming } };
+}
+
+/** The models that a body names, all of them such as the caller may use. */
+function readNames(route: WorkRoute, body: ScannedBody, rights: Rights): Result<ModelName[], RefusalText> {
   const names: ModelName[] = [];
-  if (!cloudAllowed && (readString(bytes, body.members.get("remote_host")) ?? "") !== "")
-    return {
-      ok: false,
-      error: { code: "cloud_forbidden", message: "hive: models that run elsewhere are off (ALLOW_CLOUD_MODELS)" },
-    };
   for (const key of keysOf(route, body)) {
-    const spelled = readString(bytes, body.members.get(key)) ?? "";
+    const spelled = textOf(body, key);
     if (spelled === "") continue;
     const name = parseModelName(spelled);
     if (!name.ok) {
@@ -75,18 +80,23 @@ export function readWorkRequest(
       return { ok: false, error: { code: "bad_request", message } };
     }
     const barred =
-      whyBarred(name.value, spelled, caller, cloudAllowed) ?? whyUnfetched(route, body, name.value, caller);
+      whyBarred(name.value, spelled, rights) ??
+      whyRemote(body, rights) ??
+      whyUnfetched(route, body, name.value, rights);
     if (barred !== undefined) return { ok: false, error: barred };
     names.push(name.value);
   }
-  const spelled = readString(bytes, body.members.get(keysOf(route, body)[0] ?? "")) ?? "";
-  return { ok: true, value: { spelled, model: decisive(route, body, names), streaming } };
+  return { ok: true, value: names };
+}
+
+function textOf(body: ScannedBody, key: string): string {
+  return readString(body.bytes, body.members.get(key)) ?? "";
 }
 
 /** Where `model` is empty, Ollama reads the older `name`. */
 function keysOf({ work }: WorkRoute, body: ScannedBody): readonly string[] {
   if (work === "copy") return ["source", "destination"];
-  const key = (readString(body.bytes, body.members.get("model")) ?? "") === "" ? "name" : "model";
+  const key = textOf(body, "model") === "" ? "name" : "model";
   return work === "create" ? [key, "from"] : [key];
 }
 
@@ -96,12 +106,21 @@ function decisive({ work }: WorkRoute, body: ScannedBody, names: readonly ModelN
   return body.members.has("files") || body.members.has("adapters") ? undefined : names[1]?.canonical;
 }
 
-function whyBarred(name: ModelName, spelled: string, caller: Caller, cloudAllowed: boolean): RefusalText | undefined {
+function whyBarred(name: ModelName, spelled: string, { caller, cloudAllowed }: Rights): RefusalText | undefined {
   if (!matchesModelGlobs(name.canonical, caller.models))
     return { code: "model_forbidden", message: `hive: this token may not use model '${spelled}'` };
-  if (name.source === "cloud" && !cloudAllowed)
-    return { code: "cloud_forbidden", message: "hive: cloud models are off (ALLOW_CLOUD_MODELS)" };
-  return undefined;
+  return name.source === "cloud" && !cloudAllowed ? elsewhere("cloud models") : undefined;
+}
+
+/** A model made with `remote_host` is a stub: what it is asked leaves its host. */
+function whyRemote(body: ScannedBody, { cloudAllowed }: Rights): RefusalText | undefined {
+  const remote = body.members.get("remote_host");
+  const isLocal = remote === undefined || remote.type === "null" || textOf(body, "remote_host") === "";
+  return isLocal || cloudAllowed ? undefined : elsewhere("models that run elsewhere");
+}
+
+function elsewhere(what: string): RefusalText {
+  return { code: "cloud_forbidden", message: `hive: ${what} are off (ALLOW_CLOUD_MODELS)` };
 }
 
 /**
@@ -112,18 +131,13 @@ function whyUnfetched(
   { work }: WorkRoute,
   body: ScannedBody,
   name: ModelName,
-  caller: Caller,
+  { caller }: Rights,
 ): RefusalText | undefined {
   if (work === "copy" || work === "delete" || caller.role === "admin") return undefined;
   const insecure = body.members.get("insecure");
   const isSecure = insecure === undefined || insecure.type === "null" || readScalar(body.bytes, insecure) === false;
   if (isSecure && isPublicName(name.host)) return undefined;
-  if (
-    matchesModelGlobs(
-      name.canonical,
-      caller.models.filter((glob) => glob.includes("/")),
-    )
-  )
-    return undefined;
+  const named = caller.models.filter((glob) => glob.includes("/"));
+  if (matchesModelGlobs(name.canonical, named)) return undefined;
   return { code: "model_forbidden", message: "hive: this token may not reach that registry" };
 }
