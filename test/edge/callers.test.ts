@@ -57,7 +57,7 @@ describe("guessing [T18]", () => {
     const statuses = new Set<number>();
     for (let time = 0; time < 1_200; time += 1)
       statuses.add(await knock(`made-up-${String(time)}`, tries[time % 3] ?? { body: "" }));
-    expect([...statuses].toSorted()).toEqual([400, 401]);
+    expect(statuses).toEqual(new Set([400, 401]));
     expect(await knock("made-up-next", { body: "{}" })).toBe(429);
     expect(await knock("made-up-next", { body: "{}" }, "198.51.100.11")).toBe(401);
   });
