@@ -147,7 +147,11 @@ export class Cell extends DurableObject implements CellRpc {
     // Sequence numbers are remembered in memory alone: a heartbeat for an earlier memory may be a replay.
     if (registration?.guarded === true && beat.memory !== this.#memory)
       return { ok: false, code: "new_cell", memory: this.#memory };
-    const effects = this.#apply({ type: "heartbeat", hostId, beat: withKeys(beat, this.#settings) });
+    const effects = this.#apply({
+      type: "heartbeat",
+      hostId,
+      beat: withKeys(this.#withoutMadeUp(beat), this.#settings),
+    });
     for (const effect of effects) {
       if (effect.type === "heartbeat-refused") return { ok: false, code: effect.code };
       if (effect.type !== "heartbeat-accepted") continue;
@@ -252,6 +256,11 @@ export class Cell extends DurableObject implements CellRpc {
   #register(registration: HostRegistration, past?: HostPast): void {
     this.#hosts.set(registration.id, registration);
     this.#apply({ type: "host-registered", registration, past });
+  }
+
+  /** What a host lists counts for tenants, so that it may list what it was given alone; without a model it counts for nobody. */
+  #withoutMadeUp(beat: Heartbeat): Heartbeat {
+    return { ...beat, active: beat.active.filter(({ id, model }) => model === "" || this.#tenants.hasGiven(id)) };
   }
 
   /** A row per start of an agent, not per heartbeat. */

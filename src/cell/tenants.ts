@@ -7,6 +7,7 @@ import type { Fleet } from "../core/fleet.ts";
 import type { UsageQuery, UsageView } from "../wire/cell-rpc.ts";
 import type { FinishedLease } from "../wire/heartbeat.ts";
 import type { LeaseRequest, Refusal } from "../wire/lease.ts";
+import { LeaseIds } from "./lease-ids.ts";
 
 /** Rows are written in batches: what was used in the last seconds before a crash is lost, and nothing more. */
 const SAVE_EVERY_MS = 10_000;
@@ -20,6 +21,7 @@ const TABLES = [
 
 export class Tenants {
   readonly #sql: SqlStorage;
+  readonly #ids: LeaseIds;
   readonly #limits = createTenantLimits();
   readonly #usage = createUsage();
   readonly #numbers = new Map<string, number>();
@@ -30,6 +32,7 @@ export class Tenants {
   constructor(sql: SqlStorage, now: number) {
     this.#sql = sql;
     this.#savedAt = now;
+    this.#ids = new LeaseIds(sql);
     for (const table of TABLES) sql.exec(table);
     for (const { number, name } of sql.exec<{ number: number; name: string }>("SELECT * FROM tenants"))
       this.#know(number, name);
@@ -39,19 +42,24 @@ export class Tenants {
   admit(fleet: Fleet, request: LeaseRequest, now: number): Refusal | undefined {
     if (request.attempt > 1 || (request.hops ?? 0) > 0 || (request.part ?? 0) > 0) return undefined;
     const { tenant, limits } = request.principal;
-    const underWay = limits?.concurrent === undefined ? 0 : countUnderWay(fleet, tenant, this.#tagOf(tenant));
+    const underWay = limits?.concurrent === undefined ? 0 : this.#underWay(fleet, tenant);
     const tokensToday = limits?.tokensPerDay === undefined ? 0 : this.#tokensToday(tenant, now);
     return admit(this.#limits, request, { now, underWay, tokensToday, loads: wouldLoad(fleet, request, now) });
   }
 
   /** A new id that tells the cell, and nobody else, whose lease it is: also after its memory was lost. */
   newLeaseId(tenant: string): string {
-    return `${crypto.randomUUID()}${this.#tagOf(tenant)}`;
+    return this.#ids.make(this.#numberOf(tenant));
+  }
+
+  /** Whether this cell has given the lease. */
+  hasGiven(leaseId: string): boolean {
+    return this.#ids.tenantOf(leaseId) !== undefined;
   }
 
   countFinished(finished: readonly FinishedLease[], now: number): void {
     for (const lease of finished) {
-      const tenant = this.#names.get(Number(lease.id.split(".")[1] ?? Number.NaN));
+      const tenant = this.#names.get(this.#ids.tenantOf(lease.id) ?? Number.NaN);
       if (tenant === undefined || !countFinished(this.#usage, tenant, lease, now)) continue;
       const today = this.#tokensOfDay.get(tenant);
       if (today !== undefined) today.tokens += (lease.promptTokens ?? 0) + (lease.outputTokens ?? 0);
@@ -91,6 +99,10 @@ export class Tenants {
     if (rows.length > 0) this.#sql.exec("DELETE FROM usage WHERE day < ?", dayOf(now - USAGE_KEPT_DAYS * DAY_MS));
   }
 
+  #underWay(fleet: Fleet, tenant: string): number {
+    return countUnderWay(fleet, tenant, `.${String(this.#numberOf(tenant))}`);
+  }
+
   #tokensToday(tenant: string, now: number): number {
     const day = dayOf(now);
     const known = this.#tokensOfDay.get(tenant);
@@ -101,7 +113,7 @@ export class Tenants {
     return tokens;
   }
 
-  #tagOf(tenant: string): string {
+  #numberOf(tenant: string): number {
     let number = this.#numbers.get(tenant);
     if (number === undefined) {
       const inserted = this.#sql.exec<{ number: number }>(
@@ -111,7 +123,7 @@ export class Tenants {
       number = inserted.one().number;
       this.#know(number, tenant);
     }
-    return `.${String(number)}`;
+    return number;
   }
 
   #know(number: number, name: string): void {

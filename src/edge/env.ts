@@ -10,7 +10,7 @@ import { readTunnelAccess } from "../wire/tunnel-access.ts";
 import { knowIssuers } from "./caller/issuers.ts";
 import type { KnownIssuer } from "./caller/issuers.ts";
 import type { Settings } from "../wire/settings.ts";
-import type { HashKey } from "./body/keyed-hash.ts";
+import type { HashKey } from "../wire/keyed-hash.ts";
 
 export interface Env {
   readonly CELL: DurableObjectNamespace;

@@ -5,6 +5,9 @@ import { expect, it } from "vitest";
 import type { CellRpc } from "../../src/wire/cell-rpc.ts";
 import type { HostRegistration } from "../../src/wire/host.ts";
 import type { Heartbeat } from "../../src/wire/heartbeat.ts";
+import type { LeaseRequest } from "../../src/wire/lease.ts";
+
+type ActiveLease = Heartbeat["active"][number];
 
 const key = (crv: "Ed25519" | "X25519") => ({ kty: "OKP", crv, x: "A".repeat(43) }) as const;
 const registration: HostRegistration = {
@@ -27,9 +30,38 @@ const beat: Heartbeat = {
   running: [],
   slots: 2,
   parallel: 2,
-  active: [{ id: "lease-1", model: "registry.ollama.ai/library/m:latest", startedAt: 1 }],
+  active: [],
   finished: [],
 };
+const MODEL = "registry.ollama.ai/library/m:latest";
+const onDisk = {
+  name: "m",
+  digest: "d".repeat(64),
+  sizeBytes: 1,
+  modifiedAt: "2026-01-01T00:00:00Z",
+  capabilities: ["completion"],
+};
+const request: LeaseRequest = {
+  requestId: "r1",
+  principal: { tokenId: "t", tenant: "acme", priority: "normal", pool: "default" },
+  model: MODEL,
+  needs: [],
+  kind: "chat",
+  streaming: false,
+  runner: "",
+  promptBytes: 1,
+  prefix: [],
+  exclude: [],
+  attempt: 1,
+};
+
+/** Gives the host `a` a lease, and answers how its heartbeats list that. */
+async function lease(cell: CellRpc, part: Partial<LeaseRequest> = {}): Promise<ActiveLease> {
+  const answer = await cell.acquireLease({ ...request, ...part });
+  return answer.ok
+    ? { id: answer.grant.leaseId, model: MODEL, startedAt: 1 }
+    : expect.fail(JSON.stringify(answer.refusal));
+}
 
 function cellNamed(name: string): DurableObjectStub & CellRpc {
   return (env as { CELL: DurableObjectNamespace }).CELL.getByName(name) as DurableObjectStub & CellRpc;
@@ -46,13 +78,48 @@ it("keeps hosts and used join tokens when its memory is lost [T3]", async () => 
 it("counts leases again from the first heartbeat after its memory is lost", async () => {
   const cell = cellNamed("recount");
   await cell.joinHost(registration, "token-1");
-  expect(await cell.recordHeartbeat("a", beat)).toMatchObject({ ok: true });
+  expect(await cell.recordHeartbeat("a", { ...beat, models: [onDisk] })).toMatchObject({ ok: true });
+  const active = [await lease(cell)];
   expect(await cell.readFleet()).toMatchObject({ activeLeases: 1 });
   await evictDurableObject(cell);
   expect(await cellNamed("recount").readFleet()).toMatchObject({ activeLeases: 0, hosts: [{ status: "unheard" }] });
-  const answer = await cellNamed("recount").recordHeartbeat("a", { ...beat, sequence: 2 });
+  const answer = await cellNamed("recount").recordHeartbeat("a", { ...beat, sequence: 2, active });
   expect(answer).toMatchObject({ ok: true, answer: { resync: true } });
   expect(await cellNamed("recount").readFleet()).toMatchObject({ activeLeases: 1 });
+});
+
+it("takes no host's word for leases that it did not give, so that none uses up a tenant's limits [T4 T19 T23]", async () => {
+  const cell = cellNamed("made-up");
+  await cell.joinHost(registration, "token-1");
+  await cell.recordHeartbeat("a", { ...beat, models: [onDisk] });
+  const { id } = await lease(cell);
+  const [random = "", mark = "", tenant = ""] = id.split(".");
+  const ids = [
+    `${crypto.randomUUID()}.${tenant}`,
+    `${crypto.randomUUID()}.${mark}.${tenant}`,
+    `${random}.${"0".repeat(16)}.${tenant}`,
+    `${random}.${mark}.0${tenant}`,
+    `${random}.${mark}.${String(Number(tenant) + 1)}`,
+    "lease-1",
+  ];
+  const finished = ids.map((made) => ({
+    id: made,
+    model: MODEL,
+    outcome: "served" as const,
+    promptTokens: 1_000_000,
+    totalMs: 1,
+  }));
+  const active = [id, ...ids].map((listed) => ({ id: listed, model: MODEL, startedAt: 1 }));
+  expect(await cell.recordHeartbeat("a", { ...beat, sequence: 2, models: [onDisk], active, finished })).toMatchObject({
+    ok: true,
+  });
+  expect(await cell.readFleet()).toMatchObject({ activeLeases: 1 });
+  expect(await cell.readUsage({ sinceDay: "2020-01-01" })).toEqual([]);
+  const limits = { concurrent: 2, tokensPerDay: 1_000 };
+  await lease(cell, { requestId: "r2", principal: { ...request.principal, limits } });
+  const real = finished.slice(0, 1).map((report) => ({ ...report, id }));
+  await cell.recordHeartbeat("a", { ...beat, sequence: 3, models: [onDisk], finished: real });
+  expect(await cell.readUsage({ sinceDay: "2020-01-01" })).toMatchObject([{ tenant: "acme", requests: 1 }]);
 });
 
 it("refuses a heartbeat that comes a second time [T5]", async () => {

@@ -1,7 +1,7 @@
 // The variables of the contract act: TIMEOUT, QUEUE_TIMEOUT, MAX_INSTANCES, the strategies.
 import { afterEach, expect, it } from "vitest";
 import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
-import { startFleet } from "../support/fleet.ts";
+import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 
 const models = [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "slow", decodeTokensPerSecond: 20 })];
@@ -34,9 +34,10 @@ it("tries the next host when one does not accept within TIMEOUT", async () => {
 });
 
 it("answers 504 with Retry-After when the wait passes QUEUE_TIMEOUT, and 503 when the queue is full", async () => {
-  fleet = await startFleet({ QUEUE_TIMEOUT: "300ms", QUEUE_LIMIT: "1" });
+  fleet = await startFleet({ QUEUE_TIMEOUT: "300ms", QUEUE_LIMIT: "1", TIMEOUT: "5s" });
   await fleet.addHost("a", { models, slots: 1 }, 1);
   const running = chat("slow", 60);
+  await eventually("the slot is taken", async () => (await fleet.host("a")).activeLeases === 1);
   const waiting = [chat("slow"), chat("slow"), chat("slow")];
   const answers = await Promise.all(waiting);
   expect(answers.map((answer) => answer.status).toSorted((a, b) => a - b)).toEqual([503, 503, 504]);

@@ -3,8 +3,8 @@ import { readMessages } from "../../wire/json-messages.ts";
 import type { MessagePiece } from "../../wire/json-messages.ts";
 import type { JsonSpan } from "../../wire/json-bytes.ts";
 import type { ScannedBody } from "../../wire/json-scan.ts";
-import type { HashKey } from "./keyed-hash.ts";
-import { KeyedHash, hashText, toNumber } from "./keyed-hash.ts";
+import type { HashKey } from "../../wire/keyed-hash.ts";
+import { KeyedHash, hashText, toNumber } from "../../wire/keyed-hash.ts";
 
 /** A stretch of the prompt that is the same whenever the stretches before it are: tools, system, each message. */
 interface Section {

@@ -75,9 +75,8 @@ export class KeyedHash {
 
 /** Hashes a short text under a key. */
 export function hashText(key: HashKey, text: string): [number, number] {
-  const bytes = new TextEncoder().encode(text);
   const hash = new KeyedHash(key);
-  hash.bytes(bytes, 0, bytes.length);
+  for (let at = 0; at < text.length; at += 1) hash.word(text.charCodeAt(at));
   return hash.peek();
 }
 
