@@ -131,11 +131,15 @@ export class Cell extends DurableObject implements CellRpc {
     this.#apply({ type: "settle", leaseId, outcome });
   }
 
+  async cancelRequest(requestId: string): Promise<void> {
+    this.#connections.end(requestId);
+    this.#apply({ type: "cancel", requestId });
+  }
+
   async cancelConnections(connections: readonly string[]): Promise<readonly CancelledLease[]> {
     const cancelled: CancelledLease[] = [];
     for (const { requestId, lease } of this.#connections.on(connections)) {
-      this.#connections.end(requestId);
-      this.#apply({ type: "cancel", requestId });
+      await this.cancelRequest(requestId);
       if (lease !== undefined) cancelled.push(lease);
     }
     return cancelled;

@@ -59,8 +59,7 @@ export function voidLeases(fleet: Fleet, host: Host): void {
 
 /** Ends a lease with its outcome; a lease the fleet does not know is only remembered as settled. */
 export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now: number): void {
-  fleet.tombstones.delete(leaseId);
-  fleet.tombstones.set(leaseId, now);
+  bury(fleet, leaseId, now);
   const lease = fleet.leases.get(leaseId);
   if (lease === undefined) return;
   if (!lease.control) countSettled(fleet, now);
@@ -83,8 +82,17 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   }
 }
 
+/** Keeps heartbeats from bringing a lease back; the newest stand last. */
+function bury(fleet: Fleet, leaseId: string, now: number): void {
+  fleet.tombstones.delete(leaseId);
+  fleet.tombstones.set(leaseId, now);
+}
+
 /** Brings the leases of a host in line with what it lists: the host is the truth about what runs. Answers orders to stop. */
 export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: number): Effect[] {
+  // An edge whose client has left may be cut short before it settles; how else a lease has ended is for the edge to say.
+  for (const { id, outcome } of beat.finished)
+    if (outcome === "cancelled" && host.leases.has(id)) settleLease(fleet, id, { type: "client-left" }, now);
   const listed = new Set(beat.active.map(({ id }) => id));
   for (const lease of host.leases.values()) {
     if (listed.has(lease.id)) {
@@ -111,6 +119,7 @@ export function expireLeases(fleet: Fleet, now: number): Effect[] {
   for (const lease of fleet.leases.values()) {
     if (lease.expiresAt > now) break;
     endLease(fleet, lease);
+    bury(fleet, lease.id, now);
     effects.push({ type: "order", hostId: lease.hostId, order: { type: "cancel", leaseId: lease.id } });
   }
   return effects;

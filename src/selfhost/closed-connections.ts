@@ -7,6 +7,8 @@ import { promisify } from "node:util";
 
 /** Half a second to see it, well inside the 2 s in which a slot must be free. */
 export const WATCH_INTERVAL_MS = 500;
+/** What the edge takes at once; the rest is reported after the next look. */
+const REPORTED_MAX = 10_000;
 const CLOSE_WAIT = "08";
 const LISTEN = "0A";
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -15,12 +17,14 @@ export interface ConnectionWatch {
   close(): void;
 }
 
-/** Reports each client (`ip:port`) of the given local port once, soon after it has closed its side. */
+/**
+ * Reports the clients (`ip:port`) of the given local port that have closed their side, for as long as they wait for ours: one
+ * may close so soon that its request is known to the cell only later, or lose the word of it to a fault.
+ */
 export function watchClosedConnections(
   port: number,
   report: (connections: readonly string[]) => Promise<void>,
 ): ConnectionWatch {
-  let known: ReadonlySet<string> = new Set();
   let busy = false;
   let tables: readonly string[] | undefined;
   const look = async (): Promise<void> => {
@@ -29,12 +33,9 @@ export function watchClosedConnections(
     try {
       tables ??= await tablesOf(port);
       const closed = await readClosed(port, tables);
-      const fresh = closed.filter((connection) => !known.has(connection));
-      known = new Set(closed);
-      if (fresh.length > 0) await report(fresh);
+      if (closed.length > 0) await report(closed.slice(0, REPORTED_MAX));
     } catch {
-      // Not reported is not lost: what is still closed is fresh again at the next look.
-      known = new Set();
+      // Not reported is not lost: what is still closed is reported after the next look.
     } finally {
       busy = false;
     }

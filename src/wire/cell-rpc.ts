@@ -44,6 +44,8 @@ export interface CellRpc {
   /** Grants, refuses or waits for a slot; `previous` settles the failed attempt in the same call. */
   acquireLease(request: LeaseRequest, previous?: FailedAttempt): Promise<AcquireAnswer>;
   settleLease(leaseId: string, outcome: Outcome): Promise<void>;
+  /** Ends what a client waits for that has left: in the queue, or granted and not yet known to the edge. */
+  cancelRequest(requestId: string): Promise<void>;
   /**
    * Ends what clients on these connections (`ip:port`) wait for: queued requests are refused, leases end as client-left.
    * Answers with the leases whose agents must be told at once; a heartbeat would tell them seconds later.

@@ -105,6 +105,21 @@ describe("heartbeats", () => {
     expect(held(driver)).toEqual([]);
   });
 
+  it("end a lease at once that the host has ended because its client left, listed or not", () => {
+    const driver = granted();
+    const finished = [{ id: "L-1", model: MODEL, outcome: "cancelled" as const, totalMs: 10 }];
+    driver.beat("a", { finished });
+    expect(held(driver)).toEqual([]);
+    driver.beat("a", { active: active("L-1") });
+    expect(held(driver)).toEqual([]);
+  });
+
+  it("leave it to the edge how a lease has ended that the host has served", () => {
+    const driver = granted();
+    driver.beat("a", { finished: [{ id: "L-1", model: MODEL, outcome: "served", totalMs: 10 }] });
+    expect(held(driver)).toEqual(["L-1"]);
+  });
+
   it("do not count within 1 s of the grant", () => {
     const driver = granted();
     driver.at(999);
@@ -175,6 +190,19 @@ describe("the deadline", () => {
     expect(nextWakeAt(driver.fleet)).toBe(T0 + 8_000);
     const order = { type: "order", hostId: "a", order: { type: "cancel", leaseId: "L-1" } };
     expect(driver.at(8_000)).toEqual([order]);
+    expect(held(driver)).toEqual([]);
+  });
+
+  it("is not forgotten by a host that goes on: its heartbeats bring nothing back, and it is told again", () => {
+    const driver = new FleetDriver({ leaseDeadlineMs: 8_000 });
+    driver.join("a", { slots: 1 });
+    driver.acquire("1");
+    driver.at(8_000);
+    driver.beat("a", { slots: 1, active: active("L-1") });
+    expect(held(driver)).toEqual([]);
+    driver.at(9_000);
+    const order = { type: "order", hostId: "a", order: { type: "cancel", leaseId: "L-1" } };
+    expect(driver.beat("a", { slots: 1, active: active("L-1") })).toContainEqual(order);
     expect(held(driver)).toEqual([]);
   });
 });

@@ -9,15 +9,14 @@ import type { LegTarget } from "./forward.ts";
 
 /** A token's id is lease and attempt, and an agent takes each id once: a cancel needs an id of its own. */
 const CANCEL_ATTEMPT_OFFSET = 50;
-/** A tunnel may have to wake up first. */
-const CHALLENGE_LIMIT_MS = 5_000;
+/** A tunnel may have to wake up first, and a busy agent to get to it. */
+const CALL_LIMIT_MS = 5_000;
 const PROOF_MAX_BYTES = 8_192;
 
 /** Tells an agent at once that nobody waits for a lease any more. Its heartbeat's answer would say so seconds later. */
 export async function cancelLeg(prepared: Prepared, grant: Grant, requestId: string): Promise<void> {
   const target = { ...grant, attempt: grant.attempt + CANCEL_ATTEMPT_OFFSET };
-  const call = { path: "/hive/v1/cancel", body: new Uint8Array(0), requestId, limitMs: prepared.settings.TIMEOUT };
-  const response = await callAgent(prepared, target, call);
+  const response = await callAgent(prepared, target, { path: "/hive/v1/cancel", body: new Uint8Array(0), requestId });
   await response.body?.cancel();
 }
 
@@ -33,9 +32,9 @@ export async function isReached(prepared: Prepared, host: HostRegistration, runI
     edgeKey: host.edgeKey,
     runId,
     attempt: 1,
-    expiresAt: Date.now() + CHALLENGE_LIMIT_MS,
+    expiresAt: Date.now() + CALL_LIMIT_MS,
   };
-  const call = { path: "/hive/v1/challenge", body: nonce, requestId: id, limitMs: CHALLENGE_LIMIT_MS };
+  const call = { path: "/hive/v1/challenge", body: nonce, requestId: id };
   try {
     const response = await callAgent(prepared, target, call);
     const proof = response.status === 200 ? await readProof(response) : undefined;
@@ -71,11 +70,10 @@ interface AgentCall {
   readonly path: string;
   readonly body: Uint8Array;
   readonly requestId: string;
-  readonly limitMs: number;
 }
 
 async function callAgent(prepared: Prepared, target: LegTarget, call: AgentCall): Promise<Response> {
-  const { path, body, requestId, limitMs } = call;
+  const { path, body, requestId } = call;
   const bodySha256 = await sha256Base64Url(body);
   const contentType = "application/octet-stream";
   const request = { requestId, method: "POST", path, body, bodySha256, contentType, userAgent: null };
@@ -84,6 +82,6 @@ async function callAgent(prepared: Prepared, target: LegTarget, call: AgentCall)
     headers: await legHeaders(prepared, target, request),
     body,
     redirect: "manual",
-    signal: AbortSignal.timeout(limitMs),
+    signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });
 }

@@ -9,6 +9,7 @@ import { ERRORS } from "../../wire/errors.ts";
 import type { AcquireAnswer, Grant, LeaseRequest, Outcome, Refusal } from "../../wire/lease.ts";
 import { cellsFor } from "../cells/cells.ts";
 import { cellOf } from "../env.ts";
+import { whileThere } from "./departed.ts";
 import type { HonoEnv } from "../env.ts";
 import { findHost } from "../cells/host-cells.ts";
 import { knownSummaries, learnSummaries } from "../cells/summaries.ts";
@@ -28,11 +29,15 @@ export interface Unsettled {
   readonly outcome: Outcome;
 }
 
-/** Asks cell after cell; `previous` is settled on the way, in the same call where it is of the first cell asked. */
+/**
+ * Asks cell after cell; `previous` is settled on the way, in the same call where it is of the first cell asked. Where `gone`
+ * fires meanwhile, the request leaves the queue, and a lease that was just given ends.
+ */
 export async function acquire(
   c: Context<HonoEnv>,
   lease: LeaseRequest,
   previous: Unsettled | undefined,
+  gone?: AbortSignal,
 ): Promise<Acquired> {
   const sites = await sitesOf(c, lease);
   const asked: Asked[] = [];
@@ -50,7 +55,9 @@ export async function acquire(
       case "ask": {
         const { site, mayWait } = step;
         const wanted = sites.length < 2 ? lease : { ...lease, mayWait, hops: asked.length };
-        const answer = await askCell(c, site, wanted, asked.length === 0 ? previous : undefined);
+        const cancel = (): void => c.executionCtx.waitUntil(cancelAt(c, site, lease.requestId));
+        const asking = askCell(c, site, wanted, asked.length === 0 ? previous : undefined);
+        const answer = await whileThere(gone, cancel, asking);
         if (answer.ok) return { ok: true, held: { grant: answer.grant, site } };
         if (!isElsewhere(answer.refusal.code)) return answer;
         asked.push({ site, refusal: answer.refusal });
@@ -115,6 +122,13 @@ export async function settle(c: Context<HonoEnv>, { grant, site }: Held, outcome
   } catch (cause) {
     console.warn(logLine({ event: "settle-failed", leaseId, reset: isReset(cause) }));
   }
+}
+
+/** A client that leaves before a lease has reached the edge; the cell alone knows where its request stands. */
+async function cancelAt(c: Context<HonoEnv>, site: CellSite, requestId: string): Promise<void> {
+  await cellOf(c.env, site)
+    .cancelRequest(requestId)
+    .catch(() => undefined);
 }
 
 function isReset(cause: unknown): boolean {

@@ -6,7 +6,7 @@ import { acquire, settle } from "./acquire.ts";
 import type { Held, Unsettled } from "./acquire.ts";
 import { contentTypeOf, isStream, pipeStream, readWhole } from "./answer.ts";
 import type { Lost } from "./answer.ts";
-import { hasDeparted } from "./departed.ts";
+import { hasDeparted, whileThere } from "./departed.ts";
 import type { HonoEnv } from "../env.ts";
 import { openLeg } from "../leg/forward.ts";
 import type { Forwarded } from "../leg/forward.ts";
@@ -51,7 +51,7 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
   const attemptsMax = attemptsFor(request.forwarded);
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const lease = { ...request.lease, exclude, attempt, waitedMs };
-    const answer = await acquire(c, lease, previous);
+    const answer = await acquire(c, lease, previous, request.gone);
     if (!answer.ok) return kept ?? (await conclude(c, request, lease, answer.refusal));
     const { held } = answer;
     waitedMs += held.grant.queuedMs;
@@ -69,14 +69,15 @@ export async function withLease(c: Context<HonoEnv>, request: LeasedRequest): Pr
 
 /** One attempt; none, or none after it, when nobody wants the answer any more. */
 async function tryWanted(c: Context<HonoEnv>, held: Held, request: LeasedRequest): Promise<Attempt> {
-  if (isUnwanted(c, request)) return { done: true, response: giveUp(c, request, held) };
-  const tried = await tryHost(c, held, request);
-  return tried.done || !isUnwanted(c, request) ? tried : { done: true, response: giveUp(c, request, held) };
+  if (isUnwanted(request)) return { done: true, response: giveUp(c, request, held) };
+  const end = (): void => c.executionCtx.waitUntil(settle(c, held, { type: "client-left" }));
+  const tried = await whileThere(request.gone, end, tryHost(c, held, request));
+  return tried.done || !isUnwanted(request) ? tried : { done: true, response: giveUp(c, request, held) };
 }
 
 /** Nobody waits for the answer any more, or its time is up. */
-function isUnwanted(c: Context<HonoEnv>, { gone, lease }: LeasedRequest): boolean {
-  return hasDeparted(c.var.requestId) || gone?.aborted === true || isPast(lease.deadlineAt);
+function isUnwanted({ gone, lease }: LeasedRequest): boolean {
+  return hasDeparted(lease.requestId) || gone?.aborted === true || isPast(lease.deadlineAt);
 }
 
 /** Ends a request that has a lease and is not wanted: no fault of the host. */
@@ -128,9 +129,9 @@ async function conclude(
 
 /** No host lists what the request needs: any that has the model says so, in Ollama's own words, whatever their status. */
 async function askIncapable(c: Context<HonoEnv>, request: LeasedRequest, lease: LeaseRequest): Promise<Response> {
-  const answer = await acquire(c, { ...lease, needs: [], cloud: false }, undefined);
+  const answer = await acquire(c, { ...lease, needs: [], cloud: false }, undefined, request.gone);
   if (!answer.ok) return request.refuse(answer.refusal);
-  const tried = await tryHost(c, answer.held, request);
+  const tried = await tryWanted(c, answer.held, request);
   if (tried.done) return tried.response;
   const outcome: Outcome = tried.kept === undefined ? tried.outcome : { type: "served" };
   c.executionCtx.waitUntil(settle(c, answer.held, outcome));
