@@ -17,6 +17,8 @@ const REVOCATION_KEPT_MS = 367 * DAY_MS;
 const EXPIRED_KEPT_MS = 30 * DAY_MS;
 /** Most actions kept; the oldest go first. */
 const AUDIT_ROWS_MAX = 100_000;
+/** What operators did is kept longer: clients that work on models, again and again, must not push it out. */
+const OPERATORS_ROWS_MAX = 10 * AUDIT_ROWS_MAX;
 
 /** Longer than any join token lives (1 h). */
 const JOIN_TOKEN_KEPT_MS = 2 * 3_600_000;
@@ -100,7 +102,9 @@ export class Directory extends DurableObject implements DirectoryRpc {
     const { number } = this.#sql
       .exec<{ number: number }>("INSERT INTO audit (entry) VALUES (?) RETURNING number", JSON.stringify(entry))
       .one();
-    this.#sql.exec("DELETE FROM audit WHERE number <= ?", number - AUDIT_ROWS_MAX);
+    this.#sql.exec("DELETE FROM audit WHERE number <= ?", number - OPERATORS_ROWS_MAX);
+    const old = "DELETE FROM audit WHERE number = ? AND json_extract(entry, '$.action') NOT LIKE '% /hive/%'";
+    this.#sql.exec(old, number - AUDIT_ROWS_MAX);
   }
 
   async readAudit(limit: number): Promise<readonly AuditEntry[]> {

@@ -46,7 +46,8 @@ export interface Prepared {
 
 export interface HonoEnv {
   Bindings: Env;
-  Variables: { prepared: Prepared; requestId: string; caller: Caller };
+  /** `about`: for the audit log, what a request changes where its path does not tell. */
+  Variables: { prepared: Prepared; requestId: string; caller: Caller; about?: string };
 }
 
 let prepared: { readonly env: Env; readonly value: Promise<Prepared> } | undefined;

@@ -60,6 +60,8 @@ export interface AuditEntry {
   readonly action: string;
   /** Path as called, without prefix and query. */
   readonly target: string;
+  /** What it was about where the path does not tell: a name, models. */
+  readonly about?: string | undefined;
   readonly status: number;
 }
 

@@ -48,6 +48,8 @@ export interface WorkRequest {
   /** Canonical key of the model that decides where the work is done; undefined where any host will do. */
   readonly model?: string | undefined;
   readonly streaming: boolean;
+  /** All models that it names. */
+  readonly names: readonly string[];
 }
 
 /** Whose rights a request is judged by. */
@@ -65,7 +67,8 @@ export function readWorkRequest(route: WorkRoute, bytes: Uint8Array, rights: Rig
   if (!names.ok) return names;
   const streaming = readScalar(bytes, body.members.get("stream")) !== false;
   const spelled = textOf(body, keysOf(route, body)[0] ?? "");
-  return { ok: true, value: { spelled, model: decisive(route, body, names.value), streaming } };
+  const model = decisive(route, body, names.value);
+  return { ok: true, value: { spelled, model, streaming, names: names.value.map(({ display }) => display) } };
 }
 
 /** The models that a body names, all of them such as the caller may use. */

@@ -35,6 +35,7 @@ export async function orderLoads(c: Context<HonoEnv>, { inspected, order, reques
   if (!wish.ok) return refuse(style, wish.error);
   const limited = mayManage(c.var.caller) ? undefined : await whyLimited(c, request);
   if (limited !== undefined) return limited;
+  c.set("about", `${order} ${inspected.model.display}`);
   const plan = await planWork(c, { work: order, model: inspected.model.canonical, ...wish.value });
   if (!plan.ok) return request.refuse(plan.error);
   const answers = await callTargets(c, plan.value.targets, request.forwarded, new AbortController());

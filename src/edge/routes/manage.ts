@@ -35,7 +35,8 @@ export function manage(route: WorkRoute) {
     if (!read.ok) return refuse("ollama", read.error);
     const wish = readWish(c);
     if (!wish.ok) return refuse("ollama", wish.error);
-    const { spelled, model } = read.value;
+    const { spelled, model, names } = read.value;
+    c.set("about", names.join(" "));
     // Nothing is named: some host says so.
     const work = spelled === "" ? "create" : route.work;
     const plan = await planWork(c, { work, model, ...wish.value });

@@ -32,6 +32,7 @@ async function issue(c: Context<HonoEnv>, { ttlMs: _ttlMs, ...claims }: TokenWis
   const iat = Math.floor(now / 1000);
   const exp = Math.floor((now + ttlMs) / 1000);
   const jti = crypto.randomUUID();
+  c.set("about", `${claims.role} ${claims.sub} ${jti}`);
   const common = { jti, iat, exp, issuer: settings.HIVE_ISSUER, now };
   const token =
     claims.role === "admin"
@@ -62,6 +63,7 @@ export async function revokeToken(c: Context<HonoEnv>): Promise<Response> {
 export async function revokeSub(c: Context<HonoEnv>): Promise<Response> {
   const sub = c.req.query("sub") ?? "";
   if (sub === "" || sub.length > NAME_MAX_CHARS) return bad("say whose tokens: ?sub=NAME");
+  c.set("about", sub);
   return c.json(await directoryOf(c.env).revoke({ kind: "sub", id: sub }));
 }
 
