@@ -1,5 +1,5 @@
 // What a failed request does to its host: out at once, back through one lease at a time.
-import type { Host, Lease } from "./state.ts";
+import type { Fleet, Host, Lease } from "./state.ts";
 
 const FIRST_BACKOFF_MS = 5_000;
 const LONGEST_BACKOFF_MS = 60_000;
@@ -10,16 +10,18 @@ const REFUSED_BACKOFF_MS = 1_000;
  * Records that a request failed on its host. Only the failure of a probe doubles the backoff: when a host goes down,
  * all requests it had fail together and are one failure.
  */
-export function recordFailure(host: Host, lease: Lease, now: number): void {
+export function recordFailure(fleet: Fleet, host: Host, lease: Lease, now: number): void {
   const { failure } = host;
   if (failure !== undefined && failure.probeLeaseId !== lease.id) return;
   const backoffMs = failure === undefined ? FIRST_BACKOFF_MS : Math.min(failure.backoffMs * 2, LONGEST_BACKOFF_MS);
   host.failure = { backoffMs, retryAt: now + backoffMs };
+  fleet.faltering.add(host);
 }
 
 /** Records that the host turned a request away: full, or another run than meant. */
-export function recordRefusal(host: Host, now: number): void {
+export function recordRefusal(fleet: Fleet, host: Host, now: number): void {
   host.refusedUntil = now + REFUSED_BACKOFF_MS;
+  fleet.faltering.add(host);
 }
 
 /** Records that the host served a request. */

@@ -2,17 +2,18 @@
 import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { recordHeartbeat } from "./heartbeats.ts";
 import { drainHost, proveHost, registerHost, removeHost } from "./hosts.ts";
-import { expireLeases, forgetTombstones, settleLease, voidLeases } from "./leases.ts";
-import { deadAfterMs, statusOf } from "./liveness.ts";
-import { dequeue, enqueue, newQueue, nextExpiryAt, refusal } from "./queue.ts";
+import { expireLeases, forgetTombstones, settleLease } from "./leases.ts";
+import { dequeue, enqueue, newQueue, refusal } from "./queue.ts";
 import { drainQueue } from "./schedule.ts";
 import { newFleetSpeed } from "./speed/speeds.ts";
 import type { Fleet, FleetSettings } from "./state.ts";
+import { buryDead, isDue } from "./waking.ts";
 
 export type { Effect, FleetEvent, HostPast, StepContext } from "./events.ts";
 export { canRegister } from "./hosts.ts";
 export type { Fleet, FleetBeat, FleetModel, FleetRunning, FleetSettings } from "./state.ts";
 export { viewFleet } from "./view.ts";
+export { nextWakeAt } from "./waking.ts";
 
 const LEASE_DEADLINE_MS = 30 * 60_000;
 /** One heartbeat interval and its jitter: by then every living host has been heard. */
@@ -33,6 +34,9 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     createdAt: now,
     steppedAt: now,
     hosts: new Map(),
+    heard: new Set(),
+    faltering: new Set(),
+    quiesced: new Set(),
     leases: new Map(),
     queue: newQueue(),
     tombstones: new Map(),
@@ -59,39 +63,8 @@ export function step(fleet: Fleet, event: FleetEvent, context: StepContext): Eff
   fleet.steppedAt = now;
   forgetTombstones(fleet, now);
   const effects = expireLeases(fleet, now);
-  for (const host of fleet.hosts.values()) {
-    if (host.leases.size > 0 && statusOf(fleet, host, now) === "dead") voidLeases(fleet, host);
-  }
+  buryDead(fleet, now);
   return effects.concat(applyEvent(fleet, event, now), drainQueue(fleet, { event, due }, context));
-}
-
-/** Whether the mere passing of time has changed what waiting requests should be told. */
-function isDue(fleet: Fleet, now: number): boolean {
-  const wakeAt = fleet.queue.waiting.size === 0 ? undefined : nextWakeAt(fleet);
-  return wakeAt !== undefined && wakeAt <= now;
-}
-
-/** Tells when the fleet next wants a tick, epoch ms, later than its last event; undefined if nothing is due. */
-export function nextWakeAt(fleet: Fleet): number | undefined {
-  let wakeAt = Infinity;
-  const consider = (at: number | undefined): void => {
-    if (at !== undefined && at > fleet.steppedAt) wakeAt = Math.min(wakeAt, at);
-  };
-  for (const lease of fleet.leases.values()) {
-    consider(lease.expiresAt);
-    break;
-  }
-  const waiting = fleet.queue.waiting.size > 0;
-  for (const host of fleet.hosts.values()) {
-    if (host.heard !== undefined) consider(host.heard.heardAt + deadAfterMs(fleet));
-    if (!waiting) continue;
-    consider(host.failure?.retryAt);
-    consider(host.refusedUntil);
-  }
-  consider(nextExpiryAt(fleet));
-  consider(fleet.retryHeldAt);
-  if (waiting) consider(fleet.createdAt + fleet.settings.warmUpMs);
-  return wakeAt === Infinity ? undefined : wakeAt;
 }
 
 function applyEvent(fleet: Fleet, event: FleetEvent, now: number): Effect[] {

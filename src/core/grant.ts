@@ -6,6 +6,7 @@ import { addLease } from "./leases.ts";
 import { isInPageCache, recordDemand } from "./loads.ts";
 import type { Placement } from "./placement.ts";
 import { matchedBytes } from "./prefixes.ts";
+import { release } from "./quiesce.ts";
 import { runnerOf } from "./runners.ts";
 import type { Fleet, Host, Waiting, Work } from "./state.ts";
 
@@ -23,7 +24,7 @@ export function grant(
   const work = control || need === undefined ? undefined : foresee(fleet, host, need, now);
   const books = { grantedAt: now, expiresAt, listed: false, missed: 0 };
   addLease(fleet, host, { id: leaseId, requestId, hostId, model, control, ...books, work });
-  host.quiesced = undefined;
+  if (host.quiesced !== undefined) release(fleet, host);
   if (host.failure !== undefined) host.failure.probeLeaseId = leaseId;
   if (model !== undefined && !control) recordDemand(fleet, model, request.runner, now);
   fleet.lastChosen.set(model ?? "", hostId);

@@ -25,6 +25,8 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   if (host.runs[0]?.id !== beat.runId) startAnew(fleet, host);
   rememberRun(host, beat);
   host.heard = { heardAt: now, beat };
+  fleet.heard.delete(host);
+  fleet.heard.add(host);
   if (beat.backend === "up") host.models = new Map(beat.models.map((model) => [model.key, model]));
   host.loaded = new Set(beat.running.map(({ key }) => key));
   if (!wasServing || before === undefined || isOther(before.beat, beat)) fleet.version += 1;

@@ -48,7 +48,7 @@ export function removeHost(fleet: Fleet, hostId: string): void {
   voidLeases(fleet, host);
   dropRunners(fleet, host);
   fleet.hosts.delete(hostId);
-  fleet.touched.delete(host);
+  for (const some of [fleet.heard, fleet.faltering, fleet.quiesced, fleet.touched]) some.delete(host);
   fleet.version += 1;
 }
 

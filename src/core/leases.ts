@@ -72,9 +72,9 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
       if (lease.work !== undefined) keepWork(fleet, host, lease.work, now);
       return;
     case "host-failed":
-      return recordFailure(host, lease, now);
+      return recordFailure(fleet, host, lease, now);
     case "host-refused":
-      return recordRefusal(host, now);
+      return recordRefusal(fleet, host, now);
     case "client-left":
       // Whoever leaves while the answer is written leaves a prompt that was read.
       if (lease.work !== undefined && now > lease.work.firstTokenAt) keepWork(fleet, host, lease.work, now);

@@ -8,7 +8,7 @@ import type { Fleet, Host, Waiting } from "./state.ts";
 const QUIESCED_MAX_MS = 60_000;
 
 /** Keeps the host that will be empty first from other options, once a request has waited for ten seconds. */
-export function quiesceFor({ request, queuedAt }: Waiting, field: Field, now: number): void {
+export function quiesceFor(fleet: Fleet, { request, queuedAt }: Waiting, field: Field, now: number): void {
   const { model, runner } = request;
   if (model === undefined || now - queuedAt < AGEING_MS) return;
   let best: Host | undefined;
@@ -17,16 +17,24 @@ export function quiesceFor({ request, queuedAt }: Waiting, field: Field, now: nu
     if (host.quiesced !== undefined || !runsOtherwise(host, model, runner)) continue;
     if (best === undefined || lastEnd(host) < lastEnd(best)) best = host;
   }
-  if (best !== undefined) best.quiesced = { model, options: runner, until: now + QUIESCED_MAX_MS };
+  if (best === undefined) return;
+  best.quiesced = { model, options: runner, until: now + QUIESCED_MAX_MS };
+  fleet.quiesced.add(best);
 }
 
 /** Gives hosts back whose time is over. */
 export function endQuiescence(fleet: Fleet, now: number): void {
-  for (const host of fleet.hosts.values()) {
-    if (host.quiesced === undefined || host.quiesced.until > now) continue;
-    host.quiesced = undefined;
+  for (const host of fleet.quiesced) {
+    if (host.quiesced !== undefined && host.quiesced.until > now) continue;
+    release(fleet, host);
     fleet.touched.add(host);
   }
+}
+
+/** Ends the keeping of a host for others. */
+export function release(fleet: Fleet, host: Host): void {
+  host.quiesced = undefined;
+  fleet.quiesced.delete(host);
 }
 
 function lastEnd(host: Host): number {

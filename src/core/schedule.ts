@@ -56,7 +56,7 @@ function tryInTurn(fleet: Fleet, touched: readonly Host[] | undefined, context: 
   for (let waiting = turns.next(); waiting !== undefined && held < HELD_TRIES_MAX; waiting = turns.next()) {
     const roomy = touched === undefined ? undefined : withRoom(fleet, waiting, touched, context.now);
     if (roomy?.length === 0) {
-      quiesceFor(waiting, fieldOf(fleet, waiting.lane, waiting.request, context.now), context.now);
+      quiesceFor(fleet, waiting, fieldOf(fleet, waiting.lane, waiting.request, context.now), context.now);
       turns.close(waiting.lane);
     } else if (roomy !== undefined && keepsWaiting(fleet, waiting, roomy, context.now)) {
       held += 1;
@@ -93,7 +93,7 @@ function tryOne(fleet: Fleet, waiting: Waiting, context: StepContext, effects: E
   const placement = place(fleet, waiting, field, context);
   switch (placement.type) {
     case "wait":
-      if (placement.held === undefined) quiesceFor(waiting, field, context.now);
+      if (placement.held === undefined) quiesceFor(fleet, waiting, field, context.now);
       if (waiting.request.mayWait === false) effects.push(refuse(fleet, waiting, BUSY, context.now));
       else
         hold(fleet.queue, waiting, placement.held === undefined ? undefined : { ...placement.held, at: context.now });

@@ -235,6 +235,12 @@ export interface Fleet {
   /** Time of the last event: everything due by then has been done. */
   steppedAt: number;
   readonly hosts: Map<string, Host>;
+  /** The longest unheard first. */
+  readonly heard: Set<Host>;
+  /** Hosts that have failed, or turned a request away. */
+  readonly faltering: Set<Host>;
+  /** Hosts kept for other options of a model. */
+  readonly quiesced: Set<Host>;
   /** In order of grant, and so of deadline. */
   readonly leases: Map<string, Lease>;
   readonly queue: Queue;
