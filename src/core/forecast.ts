@@ -1,14 +1,14 @@
 // What a request would cost on a host, in ms, part by part: the rise of the total time of all requests, its own included.
 import { decodeDepthFactor, prefillWork } from "./speed/depth.ts";
 import { speedInBatch } from "./speed/decode-table.ts";
-import { expectLength, shapeOf } from "./speed/output-length.ts";
+import { expectLength } from "./speed/output-length.ts";
 import { modelSpeed, promptTokens } from "./speed/speeds.ts";
 import type { Rates } from "./speed/speeds.ts";
 import { expectedSlowness, loadAhead } from "./loads.ts";
-import { matchedBytes, matchPrefixes, matchRunner } from "./prefixes.ts";
+import { matchedBytes } from "./prefixes.ts";
 import { runnerOf, runnerRates } from "./runners.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
-import type { ExpectedEnd, Fleet, Host, Runner, Work } from "./state.ts";
+import type { ExpectedEnd, Fleet, Host, Runner, Waiting, Work } from "./state.ts";
 
 /** What a request needs, the same on every host. */
 export interface Need {
@@ -58,15 +58,12 @@ const LATE_MS = 2_000;
 /** The last token of a prompt is always read: its prediction is the first of the answer. */
 const LEAST_READ = 1;
 
-/** Prepares a request for being forecast; `on` the one host alone, else on any. */
-export function needOf(fleet: Fleet, request: LeaseRequest, now: number, on?: Host): Need | undefined {
+/** Prepares a request for being forecast, once who has read its prompt is told under its stamp. */
+export function needOf(fleet: Fleet, { request, shape }: Waiting, now: number): Need | undefined {
   const { model } = request;
   if (model === undefined) return undefined;
   const known = modelSpeed(fleet.speed, model);
-  const shape = shapeOf(request);
   fleet.stamps += 1;
-  if (on === undefined) matchPrefixes(fleet.prefixes, request, fleet.stamps);
-  else matchRunner(fleet.prefixes, runnerOf(fleet, on, model, request.runner), request, fleet.stamps);
   const outputTokens = request.kind === "embed" ? 0 : expectLength(known.lengths, shape, request.numPredict);
   const tokens = promptTokens(known, request.promptBytes);
   const depthFactor = decodeDepthFactor(tokens);
@@ -116,7 +113,7 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
     runner.speed.prefill.samples > 0 ? 1 : Math.max(expectedSlowness(fleet, host, runner), latenessOn(runner, now));
   const reading = (slowness * prefillWork(Math.max(LEAST_READ, tokens - cached), cached)) / rates.prefill;
   const prefill = (reading + runner.speed.readStart.value) * share;
-  const neighbours = runner.leases.size === 0 ? NOBODY : measureNeighbours(runner, rates, now);
+  const neighbours = runner.work.length === 0 ? NOBODY : measureNeighbours(runner, rates, now);
   const batch = Math.max(1, Math.min(neighbours.running + 1, host.heard?.beat.parallel ?? 1));
   const perToken = slowness / speedInBatch(rates.decode, batch);
   const decode = need.outputTokens * need.depthFactor * share * perToken;
@@ -147,9 +144,7 @@ function doubtOf(host: Host, workMs: number): number {
 /** How many times longer than expected the first requests on a runner have taken already, while none has ended. */
 function latenessOn(runner: Runner, now: number): number {
   let lateness = 1;
-  for (const { work } of runner.leases) {
-    if (work === undefined) continue;
-    const { grantedAt, firstTokenAt, prefillMs } = work;
+  for (const { grantedAt, firstTokenAt, prefillMs } of runner.work) {
     lateness = Math.max(lateness, (now - grantedAt) / (firstTokenAt - grantedAt + 2 * prefillMs + LATE_MS));
   }
   return lateness;
@@ -176,9 +171,8 @@ const NEIGHBOURS: Neighbours = { running: 0, tokensLeft: 0, owedMs: 0 };
 function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbours {
   const sum = NEIGHBOURS;
   sum.running = sum.tokensLeft = sum.owedMs = 0;
-  const speed = speedInBatch(rates.decode, runner.leases.size);
-  for (const { work } of runner.leases) {
-    if (work === undefined) continue;
+  const speed = speedInBatch(rates.decode, runner.work.length);
+  for (const work of runner.work) {
     sum.running += 1;
     sum.tokensLeft += tokensLeft(work, speed, now) * decodeDepthFactor(work.promptTokens);
     const owed = Math.min(work.prefillMs, work.firstTokenAt - now);
@@ -210,7 +204,7 @@ function endsOf(host: Host): ExpectedEnd[] {
     if (work === undefined) continue;
     const { runner, firstTokenAt, decodeHeldMs, outputTokens, promptTokens } = work;
     const decode = runner.speed.rates?.decode;
-    const speed = decode === undefined ? 1 : speedInBatch(decode, runner.leases.size);
+    const speed = decode === undefined ? 1 : speedInBatch(decode, runner.work.length);
     const writingMs = (outputTokens * decodeDepthFactor(promptTokens)) / speed;
     ends.push({ at: firstTokenAt + decodeHeldMs + writingMs, leastLeftMs: LEAST_REMAINING * writingMs });
   }

@@ -34,8 +34,7 @@ export function isInPageCache({ speed }: Runner, now: number): boolean {
 function beganLoadingAt(runner: Runner, now: number): number | undefined {
   const { orderedAt } = runner;
   if (orderedAt !== undefined && now - orderedAt < ORDERED_MS) return orderedAt;
-  for (const lease of runner.leases) return lease.grantedAt;
-  return undefined;
+  return runner.work[0]?.grantedAt;
 }
 
 /** An order that was not carried out by then was lost, or could not be. */
@@ -70,7 +69,7 @@ function evictionCost(fleet: Fleet, host: Host, runner: Runner, now: number): nu
 function reloadCost(fleet: Fleet, victim: Runner, now: number): number {
   const perMs = demandRate(fleet, `${victim.model} ${victim.options}`, now);
   const likely = 1 - Math.exp(-perMs * RELOAD_HORIZON_MS);
-  const drain = victim.leases.size > 0 ? EVICT_MS * victim.leases.size : 0;
+  const drain = EVICT_MS * victim.work.length;
   return drain + likely * (victim.speed.rates?.warmLoadMs ?? 0);
 }
 

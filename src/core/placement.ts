@@ -8,8 +8,8 @@ import { reasonNotNow, roomFor } from "./eligibility.ts";
 import type { Field, Reason, Verdict } from "./eligibility.ts";
 import { costOn, costOnBusy, forecast, needOf } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
-import { matchedBytes } from "./prefixes.ts";
-import { runnerKey } from "./runners.ts";
+import { assumeRead, matchPrefixes, matchRunner, matchedBytes } from "./prefixes.ts";
+import { runnerKey, runnerOf } from "./runners.ts";
 import { isSuspect } from "./liveness.ts";
 import type { Candidate } from "./policy/policy.ts";
 import { policyFor } from "./policy/table.ts";
@@ -47,7 +47,8 @@ interface Scene {
 function choose(fleet: Fleet, waiting: Waiting, scene: Scene, context: StepContext): Placement {
   const { request, queuedAt } = waiting;
   const policy = policyFor(fleet, request.model);
-  const need = needOf(fleet, request, context.now);
+  const need = needOf(fleet, waiting, context.now);
+  if (need !== undefined) matchPrefixes(fleet.prefixes, request, need.stamp);
   const shown = show(fleet, request, scene.sorted, policy.looksAhead === true ? need : undefined);
   const { candidates, hosts } = shown;
   const choice = policy.choose(candidates, {
@@ -119,9 +120,15 @@ export function keepsWaiting(fleet: Fleet, waiting: Waiting, hosts: Iterable<Hos
   if (held === undefined || settles === undefined || now - held.at >= HELD_KNOWN_MS) return false;
   for (const host of hosts) {
     if (host === held.host) return false;
-    const need = needOf(fleet, request, now, host);
+    const need = needOf(fleet, waiting, now);
     if (need === undefined) return false;
-    if (settles(costOn(fleet, host, need), held.score, now - queuedAt)) return false;
+    const runner = runnerOf(fleet, host, need.model, request.runner);
+    const suits = (): boolean => settles(costOn(fleet, host, need), held.score, now - queuedAt);
+    // Not even if it had read the prompt: then whether it has need not be found out.
+    assumeRead(runner, request, need.stamp);
+    if (!suits()) continue;
+    matchRunner(fleet.prefixes, runner, request, need.stamp);
+    if (suits()) return false;
   }
   return true;
 }

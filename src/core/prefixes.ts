@@ -70,6 +70,25 @@ export function matchRunner(tree: Beginnings, runner: Runner, request: LeaseRequ
   runner.held.matchedBytes = endOf(request, from - 1);
 }
 
+/** Takes the whole prompt of a request as read by a runner. */
+export function assumeRead({ held }: Runner, { promptBytes }: LeaseRequest, stamp: number): void {
+  held.stamp = stamp;
+  held.matchedBytes = promptBytes;
+}
+
+/** Tells whether a runner has read so many bytes of a request's prompt. */
+export function hasRead(tree: Beginnings, runner: Runner, request: LeaseRequest, bytes: number): boolean {
+  const { prefix } = request;
+  let [from, to] = [0, prefix.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (endOf(request, middle) < bytes) from = middle + 1;
+    else to = middle;
+  }
+  const hash = prefix[from];
+  return hash !== undefined && tree.get(hash)?.readers.has(runner) === true;
+}
+
 /** Answers what the last walk with this stamp found on a runner, bytes. */
 export function matchedBytes({ held }: Runner, stamp: number): number {
   return held.stamp === stamp ? held.matchedBytes : 0;

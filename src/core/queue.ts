@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest, QueuePlace, Refusal } from "../wire/lease.ts";
 import { deadAfterMs } from "./liveness.ts";
+import { shapeOf } from "./speed/output-length.ts";
 import { tenantLeavesQueue, tenantWaits } from "./tenants.ts";
 import type { Fleet, Flow, Lane, Queue, Waiting } from "./state.ts";
 
@@ -24,7 +25,7 @@ export function enqueue(fleet: Fleet, request: LeaseRequest, leaseId: string, no
   queue.lanes.set(key, lane);
   const flow = flowOf(lane, request);
   const expiresAt = waitsUntil(fleet, request, now);
-  const waiting: Waiting = { request, leaseId, queuedAt: now, expiresAt, lane, flow };
+  const waiting: Waiting = { request, leaseId, shape: shapeOf(request), queuedAt: now, expiresAt, lane, flow };
   flow.waiting.add(waiting);
   tenantWaits(fleet, waiting);
   queue.waiting.set(request.requestId, waiting);

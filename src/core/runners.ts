@@ -24,7 +24,7 @@ export function runnerOf(fleet: Fleet, host: Host, model: string, options: strin
     options,
     speed: newRunnerSpeed(),
     held: newHeldPrefixes(),
-    leases: new Set(),
+    work: [],
     concurrency: newMeter(fleet.steppedAt),
     resident: false,
     offloaded: false,
@@ -61,13 +61,12 @@ export function beginWork(fleet: Fleet, host: Host, lease: Lease, now: number): 
   host.ends = undefined;
   chargeBegun(fleet, work);
   const { runner } = work;
-  for (const { work: other } of runner.leases) {
-    if (other === undefined) continue;
+  for (const other of runner.work) {
     if (other.firstTokenAt > now) other.prefillHeldMs += work.prefillMs / 2;
     else other.decodeHeldMs += work.prefillMs;
   }
-  runner.leases.add(lease);
-  setLevel(runner.concurrency, runner.leases.size, now);
+  runner.work.push(work);
+  setLevel(runner.concurrency, runner.work.length, now);
   setLevel(host.busyModels, host.usedByModel.size, now);
 }
 
@@ -77,8 +76,9 @@ export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): vo
   if (work === undefined) return;
   host.ends = undefined;
   chargeEnded(fleet, work);
-  work.runner.leases.delete(lease);
-  setLevel(work.runner.concurrency, work.runner.leases.size, now);
+  const { runner } = work;
+  runner.work.splice(runner.work.indexOf(work), 1);
+  setLevel(runner.concurrency, runner.work.length, now);
   setLevel(host.busyModels, host.usedByModel.size, now);
   fleet.ended.set(lease.id, { work, endedAt: now });
 }
@@ -101,7 +101,7 @@ export function reconcileRunners(fleet: Fleet, host: Host, beat: FleetBeat): voi
     const contextLength = listed.get(runner.model);
     if (contextLength === undefined) {
       // A model that is still loading is not listed yet.
-      if (runner.resident && runner.leases.size === 0) unload(fleet, runner);
+      if (runner.resident && runner.work.length === 0) unload(fleet, runner);
     } else if (runner.resident && !fits(runner, contextLength)) unload(fleet, runner);
     else if (runner.resident) runner.contextLength = contextLength;
   }
@@ -124,7 +124,7 @@ function residentOf(host: Host, model: string): Runner | undefined {
 function discoverResident(fleet: Fleet, host: Host, model: string, contextLength: number): void {
   const own = [...host.runners.values()].filter((runner) => runner.model === model);
   // Resident, or about to be.
-  if (own.some((runner) => runner.resident || runner.leases.size > 0)) return;
+  if (own.some((runner) => runner.resident || runner.work.length > 0)) return;
   const found =
     own.find((runner) => runner.contextLength === contextLength && contextLength > 0) ??
     runnerOf(fleet, host, model, "");
@@ -162,7 +162,7 @@ function unload(fleet: Fleet, runner: Runner): void {
 
 function forgetOldest(fleet: Fleet, host: Host): void {
   for (const [key, runner] of host.runners) {
-    if (runner.resident || runner.leases.size > 0) continue;
+    if (runner.resident || runner.work.length > 0) continue;
     dropPrefixes(fleet.prefixes, runner);
     host.runners.delete(key);
     return;

@@ -46,7 +46,7 @@ function isLoading(host: Host, beat: FleetBeat, now: number): boolean {
   if ((beat.loading?.length ?? 0) > 0) return true;
   for (const runner of host.runners.values()) {
     if (runner.resident) continue;
-    if (runner.leases.size > 0 || now - (runner.orderedAt ?? -Infinity) < ORDER_MS) return true;
+    if (runner.work.length > 0 || now - (runner.orderedAt ?? -Infinity) < ORDER_MS) return true;
   }
   return false;
 }

@@ -68,8 +68,8 @@ export interface Runner {
   readonly options: string;
   readonly speed: RunnerSpeed;
   readonly held: HeldPrefixes;
-  /** Leases that run here now. */
-  readonly leases: Set<Lease>;
+  /** What runs here now, in order of grant. */
+  readonly work: Work[];
   readonly concurrency: Meter;
   /** Whether it is believed to be in memory. */
   resident: boolean;
@@ -180,6 +180,8 @@ export interface Host {
 export interface Waiting {
   readonly request: LeaseRequest;
   readonly leaseId: string;
+  /** What it has in common with requests whose answers are as long. */
+  readonly shape: string;
   readonly queuedAt: number;
   /** Until when it may wait. */
   readonly expiresAt: number;

@@ -1,8 +1,8 @@
 // Whose turn it is: strict priority raised by waiting, then prompts that are cached, then the tenant that has had least, then arrival.
 import { parallelOf } from "./leases.ts";
-import { matchedBytes, matchRunner } from "./prefixes.ts";
+import { hasRead } from "./prefixes.ts";
 import { runnerOf } from "./runners.ts";
-import { modelSpeed, promptTokens } from "./speed/speeds.ts";
+import { modelSpeed, textBytes } from "./speed/speeds.ts";
 import { AGEING_MS, QUANTUM_SECONDS, bandOf, leastSeconds } from "./tenants.ts";
 import type { Fleet, Flow, Host, Lane, Waiting } from "./state.ts";
 
@@ -74,7 +74,7 @@ export class Turns {
       if (following.done === true) break;
       cursor.rest.push(following.value);
     }
-    const at = cursor.rest.findIndex((waiting) => savedSeconds(this.#fleet, only, waiting) >= PASS_SECONDS);
+    const at = cursor.rest.findIndex((waiting) => mayPass(this.#fleet, only, waiting));
     if (at === -1) return;
     cursor.passing = true;
     cursor.rest.unshift(...cursor.rest.splice(at, 1));
@@ -115,15 +115,13 @@ function capOf(fleet: Fleet): number {
   return Math.max(1, Math.floor(slots / fleet.tenants.size));
 }
 
-/** The reading that a host saves whose cache holds the beginning of a prompt. */
-function savedSeconds(fleet: Fleet, host: Host, { request }: Waiting): number {
+/** Tells whether a host saves enough reading that a request may pass others: its cache holds the prompt's beginning. */
+function mayPass(fleet: Fleet, host: Host, { request }: Waiting): boolean {
   const { model, prefix } = request;
-  if (model === undefined || prefix.length === 0) return 0;
+  if (model === undefined || prefix.length === 0) return false;
   const runner = runnerOf(fleet, host, model, request.runner);
-  const rate = runner.speed.rates?.prefill;
-  if (rate === undefined || !runner.resident) return 0;
-  fleet.stamps += 1;
-  matchRunner(fleet.prefixes, runner, request, fleet.stamps);
-  const tokens = promptTokens(modelSpeed(fleet.speed, model), matchedBytes(runner, fleet.stamps));
-  return (tokens * runner.speed.hitTrust) / rate / 1_000;
+  const { rates, hitTrust } = runner.speed;
+  if (rates === undefined || !runner.resident) return false;
+  const tokens = (1_000 * PASS_SECONDS * rates.prefill) / hitTrust;
+  return hasRead(fleet.prefixes, runner, request, textBytes(modelSpeed(fleet.speed, model), tokens));
 }

@@ -3,7 +3,14 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Beginnings } from "../../src/core/beginnings.ts";
 import { createFleet, step } from "../../src/core/fleet.ts";
-import { dropPrefixes, holdPrompt, matchPrefixes, matchRunner, matchedBytes } from "../../src/core/prefixes.ts";
+import {
+  dropPrefixes,
+  hasRead,
+  holdPrompt,
+  matchPrefixes,
+  matchRunner,
+  matchedBytes,
+} from "../../src/core/prefixes.ts";
 import { runnerOf } from "../../src/core/runners.ts";
 import type { Runner } from "../../src/core/state.ts";
 import { MODEL, T0, aRegistration, aRequest } from "./builders.ts";
@@ -67,6 +74,10 @@ describe("the beginnings of prompts", () => {
           expect(matched).toEqual(runners.map((runner) => longestHeld(runner, prefix)));
           for (const runner of runners) matchRunner(tree, runner, request, stamp);
           expect(runners.map((runner) => matchedBytes(runner, stamp))).toEqual(matched);
+          for (let bytes = 1; bytes <= DEEPEST + 1; bytes += 1) {
+            const read = runners.map((runner) => hasRead(tree, runner, request, bytes));
+            expect(read).toEqual(matched.map((most) => most >= bytes));
+          }
         }
       }),
       { numRuns: 300, seed: 1 },

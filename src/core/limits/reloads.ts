@@ -26,7 +26,7 @@ function isBeingLoaded({ loading = [] }: FleetBeat, model: string, options: stri
 function isThere(host: Host, model: string, options: string): boolean {
   for (const runner of host.runners.values()) {
     if (runner.model !== model || runner.options !== options) continue;
-    if (runner.resident || runner.leases.size > 0) return true;
+    if (runner.resident || runner.work.length > 0) return true;
   }
   return false;
 }

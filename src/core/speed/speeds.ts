@@ -115,6 +115,11 @@ export function promptTokens({ bytesPerToken }: ModelSpeed, promptBytes: number)
   return Math.max(1, promptBytes / valueOr(bytesPerToken, PRIOR_BYTES_PER_TOKEN));
 }
 
+/** Estimates the bytes of text in so many tokens of a prompt. */
+export function textBytes({ bytesPerToken }: ModelSpeed, tokens: number): number {
+  return tokens * valueOr(bytesPerToken, PRIOR_BYTES_PER_TOKEN);
+}
+
 export interface RateSubject {
   readonly fleet: FleetSpeed;
   readonly host: HostSpeed;
