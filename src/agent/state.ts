@@ -1,9 +1,10 @@
 // What an agent keeps between starts: who it is to which edge (agent.json) and its own keys (agent-keys.json).
-import { chmod, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { generateHostKeys, importHostKeys } from "../auth/host-token.ts";
 import type { HostKeys } from "../auth/host-token.ts";
+import { fileFault } from "../wire/file-fault.ts";
 import { joinAnswerSchema } from "../wire/host.ts";
 import { AgentError } from "./agent-error.ts";
 import { parseJson } from "./call.ts";
@@ -35,7 +36,10 @@ export async function readMembership(stateDir: string): Promise<Membership | und
   const text = await readPrivate(path);
   if (text === undefined) return undefined;
   const parsed = membershipSchema.safeParse(parseJson(text));
-  if (!parsed.success) throw new AgentError(`${path}: damaged; remove it and join anew with --join TOKEN`);
+  if (!parsed.success)
+    throw new AgentError(
+      `${path}: damaged; remove it and join anew (hive agent --join TOKEN; hive up does so by itself)`,
+    );
   return parsed.data;
 }
 
@@ -45,22 +49,34 @@ export async function writeMembership(stateDir: string, membership: Membership):
 
 async function readPrivate(path: string): Promise<string | undefined> {
   try {
-    const { mode } = await stat(path);
-    if ((mode & OTHERS) !== 0 && process.platform !== "win32") {
+    const found = await stat(path);
+    if (found.isFile() && (found.mode & OTHERS) !== 0 && process.platform !== "win32") {
       throw new AgentError(`${path}: others on this machine may read it; run chmod 600 ${path}`);
     }
     return await readFile(path, "utf8");
   } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw cause;
+    throw new AgentError(fileFault("read", path, cause).message, { cause });
   }
 }
 
 /** Written aside and renamed, so that a full disk or a crash leaves the old file whole. */
 async function writePrivate(stateDir: string, path: string, text: string): Promise<void> {
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const aside = `${path}.${process.pid}.new`;
-  await writeFile(aside, text, { mode: 0o600 });
-  await chmod(aside, 0o600);
-  await rename(aside, path);
+  try {
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    const file = await open(aside, "w", 0o600);
+    try {
+      await file.chmod(0o600);
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (cause) {
+    await rm(aside, { force: true }).catch(() => undefined);
+    throw new AgentError(fileFault("write", path, cause).message, { cause });
+  }
 }

@@ -17,8 +17,8 @@ export function addDoctor(program: Command): void {
     .command("doctor")
     .description("check the whole chain and say what to fix; exit 1 where something is broken")
     .option("--json", "as JSON")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(run);
 }
 

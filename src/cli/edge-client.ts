@@ -31,11 +31,14 @@ export async function callEdge(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     redirect: "manual",
     signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-  }).catch(() => undefined);
-  if (response === undefined) throw new CliError(`no answer from ${target.edge}; is hive running there?`);
+  }).catch((cause: unknown) => {
+    throw noAnswer(target.edge, cause);
+  });
   const text = await response.text();
-  if (!response.ok) throw new CliError(explain(response.status, text));
-  return text === "" ? undefined : parseJson(text);
+  if (!response.ok) throw new CliError(explain(target.edge, response.status, text));
+  const json = text === "" ? undefined : parseJson(text);
+  if (text !== "" && json === undefined) throw new CliError(notHive(target.edge, response.status));
+  return json;
 }
 
 export interface OpenCall {
@@ -57,9 +60,9 @@ export async function openEdge(
     body: JSON.stringify(body),
     redirect: "manual",
   } as const;
-  const response = await fetch(target.edge + path, sent).catch(() => undefined);
-  if (response === undefined) throw new CliError(`no answer from ${target.edge}; is hive running there?`);
-  return response;
+  return await fetch(target.edge + path, sent).catch((cause: unknown) => {
+    throw noAnswer(target.edge, cause);
+  });
 }
 
 /** The fleet as the edge sees it. */
@@ -69,18 +72,49 @@ export async function readFleet(target: EdgeTarget): Promise<FleetView> {
 
 /** HIVE_TOKEN, or a short admin token made from the keys of the folder. */
 export async function adminToken(stateDir: string): Promise<string> {
-  const given = process.env["HIVE_TOKEN"];
-  if (given !== undefined && given !== "") return given;
+  const given = tokenOfEnvironment();
+  if (given !== undefined) return given;
   const stored = await readKeys(stateDir);
   if (stored === undefined) throw new CliError("no admin token: set HIVE_TOKEN, or --state to a folder with the keys");
   return issueAdminToken(stored.keys, { sub: "hive-cli", issuer: await readIssuer(stateDir), now: Date.now() });
 }
 
-function explain(status: number, text: string): string {
+/** HIVE_TOKEN, or undefined where it is not set; fails where it cannot be a token, without a word of it. */
+export function tokenOfEnvironment(): string | undefined {
+  const given = process.env["HIVE_TOKEN"]?.trim() ?? "";
+  if (given === "") return undefined;
+  if (!/^[\x21-\x7e]+$/.test(given)) throw new CliError("HIVE_TOKEN holds characters that no token has", 2);
+  return given;
+}
+
+const FAULTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "the connection was cut",
+  ENOTFOUND: "its name is not known",
+  EAI_AGAIN: "names cannot be looked up now",
+  EHOSTUNREACH: "no way leads there",
+  ENETUNREACH: "no way leads there",
+};
+
+/** Why a call got no answer, in one line. */
+export function noAnswer(edge: string, cause: unknown): CliError {
+  const fault = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const code = fault instanceof Error && "code" in fault ? String(fault.code) : "";
+  const isLate = fault instanceof Error && fault.name === "TimeoutError";
+  const words = isLate ? "not in time" : (FAULTS[code] ?? (code || "the call failed"));
+  return new CliError(`no answer from ${edge} (${words}); is hive running there?`);
+}
+
+function explain(edge: string, status: number, text: string): string {
   const problem = problemSchema.safeParse(parseJson(text));
   const words = problem.success ? (problem.data.detail ?? problem.data.title) : undefined;
-  const code = problem.success && problem.data.code !== undefined ? `, ${problem.data.code}` : "";
-  return `the edge refused: ${words ?? "no reason given"} (${String(status)}${code})`;
+  if (!problem.success || words === undefined) return notHive(edge, status);
+  const code = problem.data.code === undefined ? "" : `, ${problem.data.code}`;
+  return `the edge refused: ${words} (${String(status)}${code})`;
+}
+
+function notHive(edge: string, status: number): string {
+  return `${edge} answered ${String(status)}, and not as Hive does; is that its address?`;
 }
 
 function parseJson(text: string): unknown {

@@ -1,18 +1,46 @@
 // Readers of flag values; each says in one line what it wanted.
-import { InvalidArgumentError } from "commander";
-import { parseDuration } from "../wire/duration.ts";
+import { InvalidArgumentError, Option } from "commander";
+import { formatDuration, parseDuration } from "../wire/duration.ts";
 import { hostIdSchema, macSchema } from "../wire/host.ts";
 import { parseSize } from "../wire/size.ts";
 
-/** HIVE_URL, or where `hive up` and `hive serve` listen. */
-export const EDGE_DEFAULT = process.env["HIVE_URL"]?.replace(/\/+$/, "") || "http://127.0.0.1:8787";
+/** What Commander takes from the environment; the contract's empty variable is one that is not set. */
+const VARIABLES = ["HIVE_URL", "HIVE_STATE"] as const;
 
-export const STATE_FLAG = [
-  "--state <dir>",
-  "folder for keys and data (HIVE_STATE)",
-  process.env["HIVE_STATE"] || ".hive",
-] as const;
-export const URL_FLAG = ["--edge <url>", "address of the edge (HIVE_URL)", readUrl, EDGE_DEFAULT] as const;
+export const STATE_FLAG = new Option("--state <dir>", "folder for keys and data")
+  .env("HIVE_STATE")
+  .argParser(readFolder)
+  .default(".hive");
+export const URL_FLAG = new Option("--edge <url>", "address of the edge")
+  .env("HIVE_URL")
+  .argParser(readUrl)
+  .default("http://127.0.0.1:8787");
+
+/** Takes empty variables out of the environment, so that flags get their defaults. */
+export function forgetEmptyVariables(env: NodeJS.ProcessEnv): void {
+  for (const name of VARIABLES) if (env[name]?.trim() === "") delete env[name];
+}
+
+/** A flag for a length of time, its default written as people write it. */
+export function durationFlag(
+  flags: string,
+  description: string,
+  defaultMs: number,
+  read: (text: string) => number = readPause,
+): Option {
+  return new Option(flags, description).argParser(read).default(defaultMs, formatDuration(defaultMs));
+}
+
+function readFolder(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("expected a folder");
+  return text;
+}
+
+/** Timers that are longer go off at once. */
+const TIMER_MAX_MS = 24 * 86_400_000;
+/** As the cell takes them. */
+const SLOTS_MAX = 4096;
+const NAME_MAX_CHARS = 200;
 
 /** A port to listen on; 0 is any free one. */
 export function readPort(text: string): number {
@@ -27,6 +55,29 @@ export function readCount(text: string): number {
   return count;
 }
 
+/** Most requests at once of one host. */
+export function readSlots(text: string): number {
+  const count = readCount(text);
+  if (count > SLOTS_MAX) throw new InvalidArgumentError(`expected at most ${String(SLOTS_MAX)}`);
+  return count;
+}
+
+/** A name of a tenant or an operator. */
+export function readName(text: string): string {
+  if (text === "" || text.length > NAME_MAX_CHARS) {
+    throw new InvalidArgumentError(`expected 1 to ${String(NAME_MAX_CHARS)} characters`);
+  }
+  return text;
+}
+
+export function readPool(text: string): string {
+  // As CELLS names it.
+  if (!/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(text)) {
+    throw new InvalidArgumentError("a pool is 1 to 63 of a-z, 0-9, _, . and -, starting with a letter or digit");
+  }
+  return text;
+}
+
 export function readLifetime(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
@@ -34,11 +85,17 @@ export function readLifetime(text: string): number {
   return parsed.value;
 }
 
-/** A duration that may be nothing. */
+/** A duration that is waited for, and may be nothing. */
 export function readWait(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
+  if (parsed.value > TIMER_MAX_MS) throw new InvalidArgumentError(`expected at most ${formatDuration(TIMER_MAX_MS)}`);
   return parsed.value;
+}
+
+/** A pause or a limit: at least a second. */
+export function readPause(text: string): number {
+  return Math.min(readLifetime(text), readWait(text));
 }
 
 export function readSize(text: string): number {
@@ -51,8 +108,9 @@ export function readSize(text: string): number {
 export function readUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new InvalidArgumentError("expected a URL such as http://127.0.0.1:8787");
+    throw new InvalidArgumentError("expected a URL such as http://127.0.0.1:8787 or https://hive.example.com");
   }
+  if (url.username !== "" || url.password !== "") throw new InvalidArgumentError("expected a URL without user name");
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 

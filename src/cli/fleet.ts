@@ -5,7 +5,7 @@ import { readFleet } from "./edge-client.ts";
 import { fleetText } from "./fleet-table.ts";
 import type { WatchOptions } from "./fleet-watch.ts";
 import { watchFleet } from "./fleet-watch.ts";
-import { readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { durationFlag, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { print } from "./terminal.ts";
 
 const WATCH_INTERVAL_MS = 2_000;
@@ -16,8 +16,8 @@ export function addFleet(program: Command): void {
     .command("view")
     .description("hosts, models, slots, queue")
     .option("--json", "as JSON")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(async (options: EdgeTarget & { readonly json?: boolean }) => {
       const view = await readFleet(options);
       print(options.json === true ? JSON.stringify(view, undefined, 2) : fleetText(view));
@@ -25,9 +25,9 @@ export function addFleet(program: Command): void {
   fleet
     .command("watch")
     .description("the same, drawn anew until Ctrl-C")
-    .option("--interval <duration>", "time between two looks (default: 2s)", readLifetime, WATCH_INTERVAL_MS)
+    .addOption(durationFlag("--interval <duration>", "time between two looks", WATCH_INTERVAL_MS))
     .option("--json", "as JSON, a line for each look")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(async (options: WatchOptions) => watchFleet(options));
 }

@@ -37,8 +37,10 @@ function handOver(node) {
 }
 
 function endWithWrapper() {
-  if (process.env.HIVE_WRAPPED !== "1" || process.channel === undefined) return;
+  if (process.env.HIVE_WRAPPED !== "1") return;
   delete process.env.HIVE_WRAPPED;
+  // It may be gone before this line.
+  if (!process.connected) process.exit(1);
   process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
   process.channel.unref();
 }

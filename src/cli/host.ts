@@ -1,11 +1,13 @@
 // `hive host`: invites hosts, and takes them out and in.
 import type { Command } from "commander";
+import { Option } from "commander";
 import { issueJoinToken } from "../auth/join-token.ts";
-import type { HostView } from "../wire/fleet-view.ts";
 import type { EdgeTarget } from "./edge-client.ts";
 import { callEdge, readFleet } from "./edge-client.ts";
+import { REGIONS } from "../wire/cells.ts";
 import { hostTable } from "./fleet-table.ts";
-import { readCount, readHostId, readMac, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { modelTable } from "./model-table.ts";
+import { readHostId, readMac, readPool, readSlots, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, requireKeys } from "./state.ts";
 import { CliError, print, say } from "./terminal.ts";
 
@@ -18,11 +20,16 @@ export function addHost(program: Command): void {
     .description("print a join token: single use, one hour")
     .argument("<id>", "id of the new host", readHostId)
     .requiredOption("--hostname <name-or-url>", "tunnel hostname, or http://127.0.0.1:PORT")
-    .option("--slots <n>", "most requests at once", readCount)
-    .option("--pool <name>", "group of hosts", "default")
+    .option("--slots <n>", "most requests at once", readSlots)
+    .option("--pool <name>", "group of hosts", readPool, "default")
     .option("--mac <address>", "of the machine, to wake it when it sleeps", readMac)
-    .option("--region <region>", "where the host stands", "")
-    .option(...STATE_FLAG)
+    .addOption(
+      new Option("--region <region>", "where the host stands (default: where it joins from)").choices([
+        ...REGIONS,
+        "any",
+      ]),
+    )
+    .addOption(STATE_FLAG)
     .action(invite);
   withTarget(host.command("list").description("all hosts"))
     .option("--json", "as JSON")
@@ -35,7 +42,11 @@ export function addHost(program: Command): void {
   )
     .option("--json", "as JSON")
     .action(async (id: string, options: TargetOptions) => {
-      print(JSON.stringify(await findHost(options, id), undefined, 2));
+      const fleet = await readFleet(options);
+      const found = fleet.hosts.find((host) => host.id === id);
+      if (found === undefined) throw new CliError(`no host ${id}`);
+      if (options.json === true) return print(JSON.stringify(found, undefined, 2));
+      print(`${hostTable([found])}\n\n${modelTable({ ...fleet, hosts: [found] })}`);
     });
   addChange(host, "drain", "give it no new requests", async (target, id) =>
     callEdge(target, "POST", `/hosts/${id}/drain`),
@@ -47,7 +58,7 @@ export function addHost(program: Command): void {
 }
 
 function withTarget(command: Command): Command {
-  return command.option(...URL_FLAG).option(...STATE_FLAG);
+  return command.addOption(URL_FLAG).addOption(STATE_FLAG);
 }
 
 const DONE = { drain: "is drained", resume: "takes requests again", remove: "is removed" } as const;
@@ -70,7 +81,7 @@ interface InviteOptions {
   readonly hostname: string;
   readonly slots?: number;
   readonly pool: string;
-  readonly region: string;
+  readonly region?: string;
   readonly mac?: string;
   readonly state: string;
 }
@@ -82,7 +93,7 @@ async function invite(id: string, options: InviteOptions): Promise<void> {
     throw new CliError("--hostname takes a hostname such as gpu1.example.com, or http://127.0.0.1:PORT", 2);
   }
   const keys = await requireKeys(options.state);
-  const { pool, region, slots, mac } = options;
+  const { pool, region = "", slots, mac } = options;
   const token = await issueJoinToken(
     keys,
     {
@@ -96,10 +107,4 @@ async function invite(id: string, options: InviteOptions): Promise<void> {
     { issuer: await readIssuer(options.state), now: Date.now() },
   );
   print(token);
-}
-
-async function findHost(target: EdgeTarget, id: string): Promise<HostView> {
-  const found = (await readFleet(target)).hosts.find((host) => host.id === id);
-  if (found === undefined) throw new CliError(`no host ${id}`);
-  return found;
 }

@@ -15,7 +15,7 @@ export function addInit(program: Command): void {
   program
     .command("init")
     .description("make the keys, once")
-    .option(...STATE_FLAG)
+    .addOption(STATE_FLAG)
     .addOption(new Option("--rotate <purpose>", "a new key; the old one's tokens stay good").choices(PURPOSES))
     .addOption(new Option("--retire <purpose>", "drop the keys that were replaced").choices(PURPOSES))
     .option("--deploy", "store them as the Worker's secret HIVE_KEYS, through wrangler")

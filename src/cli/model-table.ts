@@ -1,6 +1,6 @@
 // The models of the fleet as a table for people, names with different models behind them marked.
 import type { FleetView, HostView } from "../wire/fleet-view.ts";
-import { formatSize } from "../wire/size.ts";
+import { sizeText } from "./size-text.ts";
 import { alignColumns } from "./fleet-table.ts";
 
 /** One line per name and digest. */
@@ -21,7 +21,7 @@ export function modelTable({ hosts, conflicts }: FleetView): string {
       [
         name,
         digest.slice(0, 12),
-        formatSize(sizeBytes),
+        sizeText(sizeBytes),
         held.map(({ host }) => host.id).join(" "),
         loaded.join(" ") || "-",
         note,

@@ -19,8 +19,8 @@ export function addModel(program: Command): void {
     .command("list")
     .description("all models, where they are and where they are loaded")
     .option("--json", "as JSON")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(list);
   withWork(model.command("pull").description("fetch a model, to the best host unless told where"), true).action(pull);
   withWork(model.command("load").description("load a model into memory"), true).action(load);
@@ -35,10 +35,7 @@ function withWork(command: Command, isCounted: boolean): Command {
     hosts.conflicts("copies");
     command.addOption(new Option("--copies <n>", "on so many hosts in all").argParser(readCount));
   }
-  return command
-    .addOption(hosts)
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG);
+  return command.addOption(hosts).addOption(URL_FLAG).addOption(STATE_FLAG);
 }
 
 function readHostIds(text: string): readonly string[] {

@@ -1,8 +1,11 @@
 // The command line: one file per noun, one line per failure.
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import * as z from "zod";
 import { addAgent } from "./agent.ts";
 import { addDoctor } from "./doctor.ts";
 import { addFleet } from "./fleet.ts";
+import { forgetEmptyVariables } from "./flags.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addProxy } from "./proxy.ts";
@@ -14,6 +17,11 @@ import { CliError, say } from "./terminal.ts";
 import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
 import { addUsage } from "./usage.ts";
+
+// The package's own, beside which every command runs.
+const { version: VERSION } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")));
 
 /** In the order in which help lists them. */
 const COMMANDS = [
@@ -34,6 +42,7 @@ const COMMANDS = [
 
 /** Runs one command line and sets the exit code: 0 done, 1 failed, 2 wrongly called. */
 export async function main(argv: readonly string[]): Promise<void> {
+  forgetEmptyVariables(process.env);
   try {
     await buildProgram().parseAsync([...argv]);
     // A command that is done is done: nothing it forgot may keep the process.
@@ -44,8 +53,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exit();
 }
 
-function buildProgram(): Command {
-  const program = new Command("hive").description("One Ollama out of many.");
+/** All commands with their flags. */
+export function buildProgram(): Command {
+  const program = new Command("hive")
+    .description("One Ollama out of many.")
+    .version(VERSION, "--version", "print the version");
   // Before any command is added, for commands inherit these.
   program
     .exitOverride()
@@ -66,8 +78,16 @@ function report(error: unknown): number {
     say(`hive: ${oneLine(error.message)}`);
     return error.exitCode;
   }
-  say(`hive: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+  say(`hive: ${oneLine(messageOf(error))}`);
   return 1;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof z.ZodError) {
+    const [issue] = error.issues;
+    return `${issue?.path.join(".") ?? "value"}: ${issue?.message ?? "not as expected"}`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 function oneLine(text: string): string {

@@ -1,5 +1,6 @@
 // `hive proxy`: a loopback port that adds the token, for programs that can set neither header nor path.
 import type { Command } from "commander";
+import { tokenOfEnvironment } from "./edge-client.ts";
 import { readPort, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, readKeys } from "./state.ts";
 import { runUntilStopped } from "./stop.ts";
@@ -19,8 +20,8 @@ export function addProxy(program: Command): void {
     .command("proxy")
     .description("a loopback port that adds the token, for programs that can set neither header nor path")
     .option("--port <port>", "port to listen on: Ollama's own", readPort, 11_434)
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(run);
 }
 
@@ -28,14 +29,15 @@ async function run({ port, edge, state }: ProxyFlags): Promise<void> {
   const token = await openTokenSource(edge, state);
   const { startProxy } = await import("./proxy-server.ts");
   const proxy = await startProxy({ port, edge, token });
-  say(`hive: ready http://127.0.0.1:${String(proxy.port)}`);
-  await runUntilStopped({ close: async () => proxy.close(), kill: () => undefined }, new Promise(() => undefined));
+  await runUntilStopped({ close: async () => proxy.close(), kill: () => undefined }, async () =>
+    say(`hive: ready http://127.0.0.1:${String(proxy.port)}`),
+  );
 }
 
 /** HIVE_TOKEN; else none where the base URL carries a key; else a client token of the state folder. */
 async function openTokenSource(edge: string, state: string): Promise<() => Promise<string | undefined>> {
-  const given = process.env["HIVE_TOKEN"];
-  if (given !== undefined && given !== "") return async () => given;
+  const given = tokenOfEnvironment();
+  if (given !== undefined) return async () => given;
   if (new URL(edge).pathname.startsWith("/k/")) return async () => undefined;
   if ((await readKeys(state)) === undefined)
     throw new CliError("no token: set HIVE_TOKEN, or --edge to a base URL with a key (hive token issue --url)");

@@ -1,6 +1,6 @@
 // The progress of a pull on each host: a bar each on a terminal, a line for each step elsewhere.
 import * as z from "zod";
-import { formatSize } from "../wire/size.ts";
+import { sizeText } from "./size-text.ts";
 
 /** A record of `/api/pull` with the header `hive-progress: hosts`. */
 const recordSchema = z.looseObject({
@@ -69,7 +69,7 @@ function describe({ status, layers }: HostProgress): string {
   const filled = Math.round((completed / total) * BAR_WIDTH);
   const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
   const percent = String(Math.floor((completed / total) * 100)).padStart(3);
-  return `${bar} ${percent} %  ${formatSize(completed)}/${formatSize(total)}  ${status}`;
+  return `${bar} ${percent} %  ${sizeText(completed)}/${sizeText(total)}  ${status}`;
 }
 
 function parse(line: string): PullRecord | undefined {

@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { ScaleKey } from "../auth/scale-token.ts";
 import { findScaleKey } from "../auth/scale-token.ts";
 import { publicKeySchema } from "../wire/host.ts";
-import { readLifetime, readPort, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { durationFlag, readPort, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { ScalerWork } from "./scaler-work.ts";
 import { openScalerServer } from "./scaler-server.ts";
 import { readIssuer, readKeys } from "./state.ts";
@@ -31,9 +31,9 @@ export function addScaler(program: Command): void {
     .requiredOption("--down <command>", "stops the host HIVE_HOST, which has no work")
     .option("--port <port>", "port to listen on", readPort, 8790)
     .option("--bind <address>", "address to listen on", "127.0.0.1")
-    .option("--limit <duration>", "longest time a command may take", readLifetime, 600_000)
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(durationFlag("--limit <duration>", "longest time a command may take", 600_000))
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(run);
 }
 
@@ -45,12 +45,13 @@ async function run(flags: ScalerFlags): Promise<void> {
   const server = await openScalerServer({ port: flags.port, bind: flags.bind, key, issuer, log }, (order) =>
     work.take(order),
   );
-  say(`scaler: ready http://${flags.bind}:${String(server.port)}`);
   const close = async (): Promise<void> => {
     await server.close();
     await work.stop();
   };
-  await runUntilStopped({ close, kill: () => work.kill() }, new Promise(() => undefined));
+  await runUntilStopped({ close, kill: () => work.kill() }, async () =>
+    say(`scaler: ready http://${flags.bind}:${String(server.port)}`),
+  );
 }
 
 const keySetSchema = z.object({ keys: z.array(publicKeySchema.loose().extend({ kid: z.string() })) });

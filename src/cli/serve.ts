@@ -6,7 +6,7 @@ import { reportDepartures } from "./departures.ts";
 import { readPort, STATE_FLAG } from "./flags.ts";
 import { ensureKeys, keysPath } from "./state.ts";
 import { runUntilStopped } from "./stop.ts";
-import { CliError, say, valueOf } from "./terminal.ts";
+import { say, valueOf } from "./terminal.ts";
 
 export interface ServeOptions {
   readonly port: number;
@@ -20,12 +20,10 @@ export function addServe(program: Command): void {
     .description("run the edge alone, on plain workerd")
     .option("--port <port>", "port to listen on", readPort, 8787)
     .option("--bind <address>", "address to listen on", "127.0.0.1")
-    .option(...STATE_FLAG)
+    .addOption(STATE_FLAG)
     .action(async (options: ServeOptions) => {
       const edge = await openEdge(options);
-      say(`hive: ready ${edge.url}`);
-      const died = await runUntilStopped(edge, edge.died);
-      if (died !== undefined) throw new CliError(died);
+      await runUntilStopped(edge, async () => say(`hive: ready ${edge.url}`), edge.died);
     });
 }
 

@@ -1,6 +1,6 @@
 // Ends a long-running command: first signal in order, second one at once, and no child outlives it.
 import { constants } from "node:os";
-import { say } from "./terminal.ts";
+import { CliError, say } from "./terminal.ts";
 
 // npm passes on a Ctrl-C that the terminal has delivered already: what comes this soon is the same one.
 const SAME_SIGNAL_MS = 500;
@@ -12,10 +12,25 @@ export interface Stoppable {
   kill(): void;
 }
 
-/** Resolves after SIGINT, SIGTERM or SIGHUP, or with the line of `died`, once all is closed. */
-export async function runUntilStopped(running: Stoppable, died: Promise<string>): Promise<string | undefined> {
+/**
+ * Says that it is ready, then waits for SIGINT, SIGTERM or SIGHUP and closes all; fails with the line of `died`.
+ * Signals are heard before anybody is told that it is ready: whoever was told so may send one at once.
+ */
+export async function runUntilStopped(
+  running: Stoppable,
+  ready: () => Promise<void>,
+  died: Promise<string> = never(),
+): Promise<void> {
+  const asked = askedToStop(running);
+  const reason = await Promise.race([asked, died, ready().then(never<string>)]);
+  if (reason === undefined) say("hive: stopping");
+  await running.close();
+  if (reason !== undefined) throw new CliError(reason);
+}
+
+function askedToStop(running: Stoppable): Promise<undefined> {
   let firstAt: number | undefined;
-  const asked = new Promise<undefined>((resolve) => {
+  return new Promise<undefined>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
         if (firstAt === undefined) {
@@ -28,8 +43,8 @@ export async function runUntilStopped(running: Stoppable, died: Promise<string>)
       });
     }
   });
-  const reason = await Promise.race([asked, died]);
-  if (reason === undefined) say("hive: stopping");
-  await running.close();
-  return reason;
+}
+
+function never<Value>(): Promise<Value> {
+  return new Promise(() => undefined);
 }

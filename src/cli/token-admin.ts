@@ -1,5 +1,7 @@
 // `hive token list` and `hive token revoke`: the tokens that the edge has issued or seen.
 import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import { decodeJwt } from "jose";
 import type { TokenRecord } from "../wire/directory-rpc.ts";
 import type { EdgeTarget } from "./edge-client.ts";
 import { callEdge } from "./edge-client.ts";
@@ -15,16 +17,16 @@ export function addTokenAdmin(token: Command): void {
     .command("list")
     .description("tokens issued by the edge or seen there, and which are revoked")
     .option("--json", "as JSON")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(list);
   token
     .command("revoke")
     .description("end a token, or all tokens of a name that were issued until now")
-    .argument("[id]", "id of the token")
+    .argument("[id]", "id of the token, or the token itself", readTokenId)
     .option("--sub <name>", "all tokens of this tenant or operator")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(revoke);
 }
 
@@ -42,8 +44,23 @@ async function revoke(id: string | undefined, options: RevokeOptions): Promise<v
     say(`hive: every token of ${String(options.sub)} issued until now is revoked`);
     return;
   }
+  const { tokens } = (await callEdge(options, "GET", "/tokens")) as { tokens: readonly TokenRecord[] };
   await callEdge(options, "DELETE", `/tokens/${encodeURIComponent(id)}`);
-  say(`hive: token ${id} is revoked`);
+  const note = tokens.some((token) => token.id === id) ? "" : " (the edge has not seen one with this id yet)";
+  say(`hive: token ${id} is revoked${note}`);
+}
+
+/** The id, also of a token or of a base URL with a token in it: that is what one has of a token that was never used. */
+export function readTokenId(text: string): string {
+  const token = /eyJ[\w-]+\.[\w-]+\.[\w-]+/.exec(text)?.[0];
+  if (token === undefined) return text;
+  try {
+    const { jti } = decodeJwt(token);
+    if (jti !== undefined) return jti;
+  } catch {
+    // The same words as for a token without an id.
+  }
+  throw new InvalidArgumentError("expected the id of a token, or the whole token");
 }
 
 function table(tokens: readonly TokenRecord[]): string {

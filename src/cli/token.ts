@@ -6,7 +6,7 @@ import { CLIENT_TOKEN_DEFAULT_TTL_MS, CLIENT_TOKEN_MAX_TTL_MS, issueClientToken 
 import type { ClientClaims } from "../auth/client-token.ts";
 import type { HiveKeys } from "../auth/keys.ts";
 import { formatDuration } from "../wire/duration.ts";
-import { readCount, readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { readCount, readLifetime, readName, readPool, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { readIssuer, requireKeys } from "./state.ts";
 import { CliError, print } from "./terminal.ts";
 import { addTokenAdmin } from "./token-admin.ts";
@@ -39,18 +39,21 @@ const COUNTS = ["rpm", "tokensPerDay", "concurrent", "loads", "maxOutput"] as co
 
 export function addToken(program: Command): void {
   const token = program.command("token").description("tokens of clients and operators");
-  addTokenAdmin(token);
   token
     .command("issue")
     .description("print a new token")
-    .addOption(new Option("--role <role>").choices(["client", "admin"]).makeOptionMandatory())
+    .addOption(
+      new Option("--role <role>", "client: models; admin: the operators' routes")
+        .choices(["client", "admin"])
+        .makeOptionMandatory(),
+    )
     .addOption(
       new Option("--scope <scope>", "manage: also the management of models; scale: only /hive/v1/scale").choices([
         "manage",
         "scale",
       ]),
     )
-    .option("--sub <name>", "whom the token speaks for", "default")
+    .option("--sub <name>", "whom the token speaks for", readName, "default")
     .option("--models <globs>", "models it may use, comma-separated (default: all)")
     .option("--rpm <n>", "requests per minute", readCount)
     .option("--tokens-per-day <n>", "tokens per day", readCount)
@@ -58,16 +61,17 @@ export function addToken(program: Command): void {
     .option("--loads <n>", "loads of models per 10 minutes (default: 30)", readCount)
     .option("--max-output <n>", "most tokens of one answer", readCount)
     .addOption(new Option("--priority <priority>", "highest it may ask for").choices(["low", "normal", "high"]))
-    .option("--pool <name>", "group of hosts")
+    .option("--pool <name>", "group of hosts", readPool)
     .option("--expires <duration>", "lifetime, e.g. 30d (default: 30d, admin 15m)", readLifetime)
     .option("--url", "print a base URL that carries the token, for clients that can set no header")
     .option(
       "--ollama-key <file-or-key>",
       "register the public key that an ollama command line signs with (OLLAMA_AUTH=1)",
     )
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(issue);
+  addTokenAdmin(token);
 }
 
 async function issue(options: IssueOptions): Promise<void> {

@@ -4,7 +4,7 @@ import type { Edge } from "../selfhost/edge.ts";
 import { openEdge } from "./serve.ts";
 import type { Stoppable } from "./stop.ts";
 import { runUntilStopped } from "./stop.ts";
-import { CliError, print, say } from "./terminal.ts";
+import { print, say } from "./terminal.ts";
 import type { UpOptions } from "./up.ts";
 import { curlLine, findChatModel, keepClientToken } from "./up-client.ts";
 import type { Backend } from "./up-ollamas.ts";
@@ -20,9 +20,7 @@ export async function runAll(options: UpOptions): Promise<void> {
     issuer: edge.settings.HIVE_ISSUER,
     state: options.state,
   });
-  await greet(edge, options.state);
-  const died = await runUntilStopped(everything(backends, edge, agents), edge.died);
-  if (died !== undefined) throw new CliError(died);
+  await runUntilStopped(everything(backends, edge, agents), async () => greet(edge, options.state), edge.died);
 }
 
 async function greet(edge: Edge, state: string): Promise<void> {
@@ -30,6 +28,7 @@ async function greet(edge: Edge, state: string): Promise<void> {
   const model = await findChatModel(edge.url, token);
   if (model === undefined) say("hive: no host has a model that can chat yet; try: ollama pull llama3.2");
   say(`hive: ready ${edge.url}`);
+  say(`hive: the operator's page is ${edge.url}/hive/dashboard (its token: npx hive token issue --role admin)`);
   say("hive: a client token, and a first request:");
   print(token);
   print(curlLine(edge.url, token, model));

@@ -14,7 +14,7 @@ export function addUp(program: Command): void {
     .command("up")
     .description("everything on this machine: the edge, and an agent for each Ollama (npm start)")
     .option("--port <port>", "port to listen on", readPort, 8787)
-    .option(...STATE_FLAG)
+    .addOption(STATE_FLAG)
     .option("--ollama <url>", "an Ollama; may be given more than once", collectOllama)
     .option("--simulate <n>", "start N simulated hosts", readCount)
     .action(async (options: UpOptions) => {

@@ -4,7 +4,7 @@ import type { UsageView } from "../wire/cell-rpc.ts";
 import type { EdgeTarget } from "./edge-client.ts";
 import { callEdge } from "./edge-client.ts";
 import { alignColumns } from "./fleet-table.ts";
-import { readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
+import { durationFlag, readLifetime, STATE_FLAG, URL_FLAG } from "./flags.ts";
 import { print } from "./terminal.ts";
 import { formatDuration } from "../wire/duration.ts";
 
@@ -15,10 +15,10 @@ export function addUsage(program: Command): void {
     .command("usage")
     .description("requests and tokens per tenant, day and model")
     .option("--sub <name>", "one tenant only")
-    .option("--since <duration>", "how far back", readLifetime, 7 * 86_400_000)
+    .addOption(durationFlag("--since <duration>", "how far back", 7 * 86_400_000, readLifetime))
     .option("--json", "as JSON")
-    .option(...URL_FLAG)
-    .option(...STATE_FLAG)
+    .addOption(URL_FLAG)
+    .addOption(STATE_FLAG)
     .action(show);
 }
 

@@ -41,7 +41,7 @@ export async function startEdge(options: EdgeOptions): Promise<Result<Edge, stri
   const projectDir = options.projectDir ?? PROJECT_DIR;
   const config = await readEdgeConfig({ projectDir, stateDir, env: options.env });
   if (!config.ok) return config;
-  const lock = await lockState(stateDir);
+  const lock = await lockState(stateDir, "edge");
   if (lock === undefined)
     return { ok: false, error: `another hive runs on ${stateDir}; choose another with --state DIR` };
   const started = await startOn(config.value, { ...options, stateDir, projectDir });
@@ -67,13 +67,14 @@ async function startOn(
   if (!bundle.ok) return bundle;
   const cellsDir = join(options.stateDir, "cells");
   await ensureFolder(cellsDir);
-  const address = options.hostname.includes(":") ? `[${options.hostname}]` : options.hostname;
+  const hostname = options.hostname.replace(/^\[(.*)\]$/, "$1");
+  const address = hostname.includes(":") ? `[${hostname}]` : hostname;
   const configPath = join(dirname(bundle.value), "workerd.capnp");
   const listen = `${address}:${String(options.port)}`;
   await writeWhole(configPath, workerdConfig(config, { listen, moduleName: basename(bundle.value), cellsDir }));
 
   const workerd = await startWorkerd({ configPath, keys: options.keys, log: options.log });
-  if (!workerd.ok) return { ok: false, error: portError(workerd.error, options.port) };
+  if (!workerd.ok) return { ok: false, error: startError(workerd.error, options, cellsDir) };
   const url = `http://${reachable(address)}:${String(workerd.value.port)}`;
   const healthy = await checkHealth(url, workerd.value.died);
   if (healthy.ok) return { ok: true, value: { ...workerd.value, url } };
@@ -81,8 +82,16 @@ async function startOn(
   return healthy;
 }
 
-function portError(error: string, port: number): string {
-  return error === "in use" ? `port ${String(port)} is in use; choose another with --port N` : error;
+/** What workerd says, in words of who started it; its own where there are none. */
+function startError(error: string, { hostname, port }: EdgeOptions, cellsDir: string): string {
+  if (error === "in use") return `port ${String(port)} is in use; choose another with --port N`;
+  if (/bind\(\): permission denied/i.test(error))
+    return `this user may not listen on port ${String(port)}; choose another with --port N`;
+  if (/bind\(\): cannot assign/i.test(error)) return `${hostname} is no address of this machine (--bind)`;
+  if (/DNS lookup failed/i.test(error)) return `${hostname} is no address (--bind)`;
+  const damage = /SQLITE_[A-Z]+/.exec(error)?.[0];
+  if (damage === undefined) return error;
+  return `the data in ${cellsDir} cannot be used (${damage}); restore it, or remove it: hosts then join anew, and revocations are forgotten`;
 }
 
 /** An address to call: "every interface" is one to listen on only. */

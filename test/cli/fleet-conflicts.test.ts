@@ -37,8 +37,8 @@ it("names each model behind the name, its hosts, and which one clients get", () 
 
 it("marks in the list of models those that nobody is served", () => {
   expect(modelTable(fleet).split("\n")).toEqual([
-    "NAME          DIGEST        SIZE  HOSTS  LOADED",
-    "split:latest  bbbbbbbbbbbb  4MB   a      -       not served: most hosts hold aaaaaaaaaaaa",
-    "split:latest  aaaaaaaaaaaa  4MB   b c    -",
+    "NAME          DIGEST        SIZE    HOSTS  LOADED",
+    "split:latest  bbbbbbbbbbbb  4.0 MB  a      -       not served: most hosts hold aaaaaaaaaaaa",
+    "split:latest  aaaaaaaaaaaa  4.0 MB  b c    -",
   ]);
 });

@@ -12,8 +12,8 @@ it("shows a bar for each host", () => {
   expect(progress.take(layer("gpu1", 500_000))).toBeUndefined();
   expect(progress.take(layer("b", 1_000_000))).toBe("b");
   expect(progress.lines()).toEqual([
-    `gpu1  ${"█".repeat(12)}${"░".repeat(12)}  50 %  500KB/1MB  pulling 0123`,
-    `b     ${"█".repeat(24)} 100 %  1MB/1MB  pulling 0123`,
+    `gpu1  ${"█".repeat(12)}${"░".repeat(12)}  50 %  500 KB/1.0 MB  pulling 0123`,
+    `b     ${"█".repeat(24)} 100 %  1.0 MB/1.0 MB  pulling 0123`,
   ]);
   expect(progress.line("b")).toBe("b: pulling 0123");
 });
