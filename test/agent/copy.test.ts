@@ -15,7 +15,7 @@ import type { Share } from "../../src/agent/orders/share.ts";
 import { isSiteUrl } from "../../src/agent/orders/site-address.ts";
 import { issueCopyToken } from "../../src/auth/copy-token.ts";
 import type { CopyGrant } from "../../src/auth/copy-token.ts";
-import { startHost, until } from "./fixture.ts";
+import { sendRaw, startHost, until } from "./fixture.ts";
 
 const MODEL = "registry.ollama.ai/library/llama3.2:latest";
 const OTHER = "registry.ollama.ai/library/other:latest";
@@ -200,7 +200,7 @@ describe("an agent", () => {
     expect(host.logged.map(({ event }) => event)).toContain("copy-failed");
   });
 
-  it("asks no address outside its site, whatever another host says of itself", async () => {
+  it("asks no address outside its site, whatever another host says of itself [T7]", async () => {
     for (const url of [
       "http://169.254.169.254",
       "http://example.com",
@@ -231,7 +231,7 @@ describe("an agent", () => {
   });
 });
 
-describe("the door", () => {
+describe("the door for other hosts [T2 T24]", () => {
   it("opens only with leave for that host and model, and only to what the model consists of", async () => {
     const blob = `${SHARED_BLOB}${model.blobs[1] ?? ""}`;
     expect(await status(SHARED_MANIFEST, await grant())).toBe(200);
@@ -258,6 +258,19 @@ describe("the door", () => {
     expect(await status(`${SHARED_BLOB}${other.blobs[0] ?? ""}`, await grant())).toBe(401);
     expect(await status(`${SHARED_BLOB}../../manifests`, await grant())).toBe(401);
     expect(await status("/api/tags", await grant())).toBe(401);
+  });
+
+  it("has the same empty answer as the other door for what is no request", async () => {
+    const port = Number(new URL(share.url).port);
+    const refusal = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    for (const bytes of [
+      "hello\r\n\r\n",
+      "GET / HTTP/1.1\r\n\r\n",
+      "CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+      `GET ${SHARED_MANIFEST} HTTP/1.1\r\nHost: x\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+      `POST ${SHARED_MANIFEST} HTTP/1.1\r\nHost: x\r\nauthorization: Bearer ${await grant()}\r\ncontent-length: 0\r\n\r\n`,
+    ])
+      expect(await sendRaw(port, bytes), bytes.slice(0, 20)).toBe(refusal);
   });
 
   it("gives the rest of a file from an offset, and nothing beyond its end", async () => {

@@ -142,7 +142,7 @@ describe("starting", () => {
     expect(host.edge.joins).toHaveLength(2);
   });
 
-  it("refuses with one line what cannot work", async () => {
+  it("refuses with one line what cannot work: a port for others, keys that others may read [T1 T29]", async () => {
     await using host = await startHost();
     const options = {
       edgeUrl: host.edge.url,

@@ -16,6 +16,11 @@ export class ReplayCache {
     return true;
   }
 
+  /** How many tokens are remembered. */
+  get size(): number {
+    return this.expiryByToken.size;
+  }
+
   private sweep(now: number): void {
     this.sinceSweep = 0;
     for (const [tokenId, until] of this.expiryByToken) if (until < now) this.expiryByToken.delete(tokenId);

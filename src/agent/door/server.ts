@@ -5,7 +5,6 @@ import type { Duplex } from "node:stream";
 import { AgentError } from "../agent-error.ts";
 
 const LOOPBACK = "127.0.0.1";
-const HEADERS_LIMIT_MS = 10_000;
 // Longer than cloudflared keeps an idle connection (90 s), so that it never sends into one that closes.
 const KEEP_ALIVE_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -19,29 +18,45 @@ export type OpenServer = {
   readonly close: () => Promise<void>;
 };
 
+export type DoorLimits = {
+  /** For a request's header to arrive. */
+  readonly headersMs: number;
+  readonly connections: number;
+};
+
+/** A request for every slot that an agent can have, and room for strangers to be refused. */
+const LIMITS: DoorLimits = { headersMs: 10_000, connections: 5_120 };
+
 /** Listens on loopback alone; throws an AgentError with one clear line where it cannot. */
 export async function openServer(listen: { hostname: string; port: number }, handler: Handler): Promise<OpenServer> {
   if (listen.hostname !== LOOPBACK) {
     throw new AgentError(`the agent listens on ${LOOPBACK} only, not on ${listen.hostname}; a tunnel carries the rest`);
   }
+  const server = createDoor(handler);
+  await bind(server, listen.port);
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : listen.port;
+  return { port, close: async () => await stop(server) };
+}
+
+/** An HTTP server that tells strangers nothing, whatever they send instead of a request, and holds little for them. */
+export function createDoor(handler: Handler, { headersMs, connections }: DoorLimits = LIMITS): Server {
   const server = createServer({
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_LIMIT_MS,
-    connectionsCheckingInterval: 1_000,
+    headersTimeout: headersMs,
+    connectionsCheckingInterval: Math.min(1_000, headersMs),
     maxHeaderSize: MAX_HEADER_BYTES,
     requireHostHeader: false,
   });
   server.timeout = 0;
+  server.maxConnections = connections;
   server.on("request", (request, response) => handler(request, response, false));
   server.on("checkContinue", (request, response) => handler(request, response, true));
   server.on("checkExpectation", (_request, response) => refuse(response, 401));
   server.on("connect", (_request, socket) => refuseRaw(socket));
   server.on("clientError", (_fault, socket) => refuseRaw(socket));
-  await bind(server, listen.port);
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : listen.port;
-  return { port, close: async () => await stop(server) };
+  return server;
 }
 
 /** Answers with a status and nothing else, and ends the connection, for what is left of the request is not read. */

@@ -1,7 +1,6 @@
 // The agent's second door, opened only on request: lets other hosts of the site fetch the files of models, and nothing else.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { verifyCopyToken } from "../../auth/copy-token.ts";
@@ -11,7 +10,7 @@ import type { EdgeClock } from "../edge-clock.ts";
 import type { Log } from "../log.ts";
 import { blobPath, findModelFiles } from "./model-files.ts";
 import type { ModelFiles } from "./model-files.ts";
-import { refuse } from "../door/server.ts";
+import { createDoor, refuse } from "../door/server.ts";
 import { isSiteAddress } from "./site-address.ts";
 
 /** Path of a model's manifest; the token says which model. */
@@ -43,7 +42,7 @@ export async function openShare(deps: ShareDeps): Promise<Share> {
       "--share: give the address by which other hosts of the site reach this one, e.g. 192.168.1.5:11436",
     );
   let streams = 0;
-  const server = createServer({ maxHeaderSize: 16 * 1024 }, (request, response) => {
+  const server = createDoor((request, response) => {
     if (streams >= STREAMS_MAX) {
       refuse(response, 503);
       return;
