@@ -335,8 +335,7 @@ function withKeys(beat: Heartbeat, { ALLOW_CLOUD_MODELS }: Settings): FleetBeat 
     rows.flatMap((row) => {
       const name = parseModelName(row.name);
       // The stub of a cloud model is listed, and never taken for the local model of that name.
-      const key = name.ok && name.value.source === "cloud" ? row.name : name.ok && name.value.canonical;
-      return key === false ? [] : [{ ...row, key }];
+      return name.ok ? [{ ...row, key: name.value.stored }] : [];
     });
   // A stub of a model that runs elsewhere would send prompts there, whatever it is called.
   const models = beat.models.filter(({ remote }) => ALLOW_CLOUD_MODELS || remote !== true);

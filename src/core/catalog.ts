@@ -1,5 +1,6 @@
 // The fleet as one Ollama: its models, its running models and its version, merged over the hosts that may serve.
 import type { CatalogQuery } from "../wire/cell-rpc.ts";
+import type { ModelOnDisk } from "../wire/heartbeat.ts";
 import { descending, instantOf, rankDigests } from "./digests.ts";
 import { inPool } from "./eligibility.ts";
 import { servingBeat } from "./liveness.ts";
@@ -50,14 +51,17 @@ export function catalog(fleet: Fleet, now: number, { pool, hostId, model }: Cata
     models.push(...mergeModel(rows.filter(({ digest }) => digest === digests[0])));
   }
   return {
-    models: models.sort(
-      (a, b) => descending(instantOf(a.modifiedAt), instantOf(b.modifiedAt)) || compareText(a.name, b.name),
-    ),
+    models: models.sort(newestFirst),
     running: mergeRunning(online),
     version: lowestVersion(online) ?? lowestVersion(known) ?? "",
     cloud: online.some((host) => host.heard?.beat.cloud === true),
     conflicts: conflicts.sort((a, b) => compareText(a.key, b.key)),
   };
+}
+
+/** The order of lists: the same whenever it is asked for, unlike Ollama's. */
+export function newestFirst(a: ModelOnDisk, b: ModelOnDisk): number {
+  return descending(instantOf(a.modifiedAt), instantOf(b.modifiedAt)) || compareText(a.name, b.name);
 }
 
 /** The newest copy stands for all; a capability one host reports is the model's. */

@@ -55,9 +55,9 @@ function choose(fleet: Fleet, query: WorkQuery, online: readonly Host[], now: nu
     case "pull":
       return choosePulling(fleet, query, online, now);
     case "create":
-      return theirs(holders.length > 0 ? holders : online, query.builder);
+      return theirs(holders.length > 0 ? servedCopies(holders, query) : online, query.builder);
     case "push":
-      return theirs(holders, query.builder);
+      return theirs(servedCopies(holders, query), query.builder);
     case "copy":
       return servedCopies(holders, query);
     case "delete":

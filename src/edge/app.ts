@@ -30,11 +30,11 @@ import { logLine } from "../wire/log-line.ts";
 export const app = new Hono<HonoEnv>({ getPath: (request: Request) => readClientPath(request.url).path });
 
 // Open to all.
-app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/plain; charset=utf-8" }));
 app.get("/hive/healthz", (c) => c.json({ status: "ok", timeMs: Date.now() } satisfies Health));
 
 // Who may call what stands in access.ts; a route without a row there cannot be reached.
 app.use(prepareRequest, secureHeaders, cors, guard, audit);
+app.get("/", (c) => c.body("Ollama is running", 200, { "content-type": "text/plain; charset=utf-8" }));
 app.get("/.well-known/jwks.json", (c) => c.json(c.var.prepared.keys.jwks));
 app.get("/hive/dashboard", showDashboard);
 

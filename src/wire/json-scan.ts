@@ -20,7 +20,7 @@ export type ScanLimits = {
 /** Far above what clients send, low enough that a hostile body stays cheap to walk. */
 export const SCAN_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 10_000, maxMessages: 2_000, maxElements: 1_000_000 };
 
-/** A body that is one unambiguous JSON object; spans are indexes into `bytes`. */
+/** A body that is one unambiguous JSON object, or `null`; spans are indexes into `bytes`. */
 export type ScannedBody = {
   readonly kind: "object";
   readonly bytes: Uint8Array;
@@ -34,8 +34,10 @@ export type ScanError =
   /** `message` is Go's own text; `EOF` for a body of nothing but white space, which each endpoint words in its own way. */
   | { readonly code: "syntax"; readonly message: string }
   | { readonly code: "ambiguous" | "trailing" | "limit"; readonly message: string }
-  /** Ollama takes `null` for an empty object and says `json: cannot unmarshal string into Go value of type …` to the others. */
-  | { readonly code: "not_object"; readonly message: string; readonly jsonType: Exclude<JsonType, "object"> };
+  /** Ollama says `json: cannot unmarshal string into Go value of type …`. */
+  | { readonly code: "not_object"; readonly message: string; readonly jsonType: NoObject };
+
+type NoObject = Exclude<JsonType, "object" | "null">;
 
 export type ScanResult =
   | { readonly ok: true; readonly body: ScannedBody }
@@ -50,7 +52,8 @@ export function scanBody(bytes: Uint8Array, limits: ScanLimits = SCAN_LIMITS): S
   const outer = grammar.readBody();
   if (outer === undefined) return { ok: false, error: grammarError(bytes, grammar) };
   const { type } = outer;
-  if (type !== "object")
+  // Go takes `null` for an object without members.
+  if (type !== "object" && type !== "null")
     return { ok: false, error: { code: "not_object", message: notObjectMessage(type), jsonType: type } };
 
   const behind = skipSpace(bytes, outer.end);
@@ -97,7 +100,7 @@ function grammarError(bytes: Uint8Array, grammar: JsonGrammar): ScanError {
   return { code: "syntax", message: goSyntaxMessage(bytes, fault?.at ?? bytes.length, fault?.context ?? "") };
 }
 
-function notObjectMessage(type: Exclude<JsonType, "object">): string {
+function notObjectMessage(type: NoObject): string {
   return `the body must be a JSON object, not ${goTypeWord(type)}`;
 }
 

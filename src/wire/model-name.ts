@@ -21,6 +21,8 @@ export type ModelName = {
   readonly tag: string;
   /** `host/namespace/model:tag`, lower-cased: equal names have equal keys. The source suffix is not part of it. */
   readonly canonical: string;
+  /** The same key of the name on disk: as `canonical`, but for the stub of a cloud model, whose tag says that it is one. */
+  readonly stored: string;
   /** As Ollama lists it: default host and namespace dropped, tag always shown, case kept. */
   readonly display: string;
   readonly source: ModelSource | undefined;
@@ -41,8 +43,10 @@ export function parseModelName(text: string): Result<ModelName, ModelNameError> 
   const parts = splitParts(base);
   if (parts === undefined) return failure("invalid", "invalid model name");
   const { host, namespace, model, tag } = parts;
-  const canonical = `${host}/${namespace}/${model}:${tag}`.toLowerCase();
-  return { ok: true, value: { host, namespace, model, tag, canonical, display: displayOf(parts), source } };
+  const keyWith = (ending: string) => `${host}/${namespace}/${model}:${ending}`.toLowerCase();
+  const canonical = keyWith(tag);
+  const stored = source === "cloud" ? keyWith(stubTag(base, tag)) : canonical;
+  return { ok: true, value: { host, namespace, model, tag, canonical, stored, display: displayOf(parts), source } };
 }
 
 /**
@@ -93,6 +97,11 @@ export function matchesWildcard(part: string, pattern: string): boolean {
     at = found + piece.length;
   }
   return at <= text.length - last.length;
+}
+
+/** Ollama keeps `x:20b:cloud` as `x:20b-cloud`, and `x` as `x:cloud`. */
+function stubTag(base: string, tag: string): string {
+  return cutTag(base).tag === undefined ? "cloud" : `${tag}${LEGACY_CLOUD_SUFFIX}`;
 }
 
 type Parts = { readonly host: string; readonly namespace: string; readonly model: string; readonly tag: string };

@@ -129,6 +129,14 @@ describe("what is built", () => {
   });
 });
 
+it("of a name that means two models is of the one that clients get", () => {
+  const other = "f".repeat(64);
+  const driver = fleetWith({ a: [aModel(undefined, { digest: other })], b: [aModel()], c: [aModel()] });
+  for (const work of ["copy", "push", "create", "load"] as const)
+    for (let builder = 0; builder < 20; builder += 1)
+      expect(choose(driver, { work, builder: `tenant-${builder}` }), work).not.toContain("a");
+});
+
 describe("named hosts", () => {
   it("are taken as named, and refused where one is not there", () => {
     const driver = fleetWith({ a: [aModel()] });

@@ -39,6 +39,14 @@ it("answers a large batch as one host would, with the work of both", async () =>
   }
 }, 60_000);
 
+it("loads a model that is to be unloaded after a batch once for all of it", async () => {
+  const input = Array.from({ length: 200 }, (_, index) => `text number ${index}`);
+  const answer = await post(`${fleet.url}/api/embed`, { model: "embedder", input, keep_alive: 0 });
+  expect([answer.status, ((await answer.json()) as { embeddings: unknown[] }).embeddings.length]).toEqual([200, 200]);
+  const loads = fleet.hosts.map(({ ollama }) => ollama.gauges().loads);
+  expect(loads.reduce((sum, count) => sum + count, 0)).toBe(1);
+}, 60_000);
+
 it("refuses a batch as a whole, in the words of the host", async () => {
   const input = Array.from({ length: 100 }, () => "text");
   const answer = await post(`${fleet.url}/api/embed`, { model: "nowhere", input });

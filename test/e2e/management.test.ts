@@ -7,15 +7,25 @@ import { runHive } from "../cli/run-hive.ts";
 import { eventually, startFleet } from "../support/fleet.ts";
 import type { TestFleet } from "../support/fleet.ts";
 
-const stub = simulatedModel({ name: "far", remote: { host: "https://ollama.com:443", model: "far:120b" } });
+const remote = { host: "https://ollama.com:443", model: "far:120b" };
+const stub = simulatedModel({ name: "far", remote });
 const registry = ["wanted", "second", "third"].map((name) => simulatedModel({ name, sizeBytes: 4_000_000 }));
 let fleet: TestFleet;
 let manager: Ollama;
 
 beforeAll(async () => {
-  fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2, gpt-4=absent", ALLOW_CLOUD_MODELS: "true" });
+  fleet = await startFleet({
+    MODEL_ALIASES: "gpt-4o-mini=llama3.2, gpt-4=absent, whisper-1=listener, hidden=llama3.2",
+    ALLOW_CLOUD_MODELS: "true",
+  });
   const options = { models: [simulatedModel({ name: "llama3.2" }), stub], registry, pullBytesPerSecond: 40_000_000 };
-  for (const id of ["a", "b", "c"]) await fleet.addHost(id, options);
+  for (const id of ["a", "b"]) await fleet.addHost(id, options);
+  const own = [
+    simulatedModel({ name: "listener", capabilities: ["completion", "audio"] }),
+    simulatedModel({ name: "hidden" }),
+    simulatedModel({ name: "llama3.2:cloud", remote }),
+  ];
+  await fleet.addHost("c", { ...options, models: [...options.models, ...own] });
   const token = await fleet.clientToken({ sub: "manager", scope: ["inference", "manage"], hosts: true });
   manager = new Ollama({ host: fleet.url, headers: { authorization: `Bearer ${token}` } });
 }, 60_000);
@@ -174,6 +184,40 @@ describe("another name for a model", () => {
     await expect(ordinary.chat({ model: "gpt-4", messages })).rejects.toThrow("model 'gpt-4' not found");
   });
 
+  it("is one row of a list, in its place, even where a model has that name", async () => {
+    const read = async (path: string, key: "models" | "data") => {
+      const answer = await fetch(fleet.url + path, { headers: { authorization: `Bearer ${fleet.token}` } });
+      return ((await answer.json()) as Record<string, { name?: string; id?: string; modified_at?: string }[]>)[key];
+    };
+    const rows = (await read("/api/tags", "models")) ?? [];
+    const order = rows.toSorted(
+      (a, b) =>
+        Date.parse(b.modified_at ?? "") - Date.parse(a.modified_at ?? "") || ((a.name ?? "") < (b.name ?? "") ? -1 : 1),
+    );
+    expect(rows.map(({ name }) => name)).toEqual(order.map(({ name }) => name));
+    for (const names of [rows.map(({ name }) => name), (await read("/v1/models", "data"))?.map(({ id }) => id)])
+      expect(names?.filter((name) => name === "hidden" || name === "hidden:latest")).toEqual(["hidden"]);
+  });
+
+  it("is the model for forms too, whose other bytes stay as they are", async () => {
+    const openai = new OpenAI({ baseURL: `${fleet.url}/v1`, apiKey: fleet.token });
+    const file = new File([new Uint8Array(3_000).map((_, at) => at)], "a.wav");
+    const { text } = await openai.audio.transcriptions.create({ model: "whisper-1", file });
+    expect(text).not.toBe("");
+    const [asked] = fleet.hosts.flatMap(({ ollama }) =>
+      ollama.requests.filter(({ url }) => url === "/v1/audio/transcriptions"),
+    );
+    expect(asked?.bodyText).toContain('name="model"\r\n\r\nlistener\r\n');
+    await expect(openai.audio.transcriptions.create({ model: "whisper-2", file })).rejects.toThrow("not found");
+  });
+
+  it("shows what runs to whoever knows it by that name alone", async () => {
+    const token = await fleet.clientToken({ models: ["gpt-4o-mini"] });
+    const client = new Ollama({ host: fleet.url, headers: { authorization: `Bearer ${token}` } });
+    await client.chat({ model: "gpt-4o-mini", messages: [{ role: "user", content: "hi" }] });
+    expect((await client.ps()).models.map(({ name }) => name)).toEqual(["llama3.2:latest"]);
+  });
+
   it("is open to a token for either name, and to no other", async () => {
     const ask = async (models: string[]) => {
       const headers = { authorization: `Bearer ${await fleet.clientToken({ models })}` };
@@ -197,6 +241,17 @@ describe("a cloud model, where they are allowed", () => {
       expect(expected.status).toBe(403);
       expect(await ask(fleet.url, { authorization: `Bearer ${fleet.token}` }), model).toEqual(expected);
     }
+  });
+
+  it("is told apart from the model of that name, in lists and when it is removed", async () => {
+    const openai = new OpenAI({ baseURL: `${fleet.url}/v1`, apiKey: fleet.token });
+    const names = (await manager.list()).models.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["llama3.2:latest", "llama3.2:cloud"]));
+    expect((await openai.models.retrieve("llama3.2")).id).toBe("llama3.2");
+    await manager.delete({ model: "llama3.2:cloud" });
+    expect((await manager.list()).models.map(({ name }) => name)).not.toContain("llama3.2:cloud");
+    expect(holdersOf("llama3.2")).toEqual(["a", "b", "c"]);
+    await expect(manager.delete({ model: "llama3.2:cloud" })).rejects.toThrow("not found");
   });
 
   it("is listed with what it stands for, and the status says whether any host runs such", async () => {

@@ -7,7 +7,7 @@ import type { TestFleet } from "../support/fleet.ts";
 let fleet: TestFleet;
 
 beforeAll(async () => {
-  fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2" });
+  fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2", CONTEXT_SIZES: "4096" });
   const models = [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "other" })];
   for (const id of ["a", "b"]) await fleet.addHost(id, { models });
 }, 60_000);
@@ -52,6 +52,13 @@ it("is asked anew in another way, and always where the body bends the answer", a
   expect(await show({ model: "llama3.2" }, fleet.token, copilot)).toEqual({ ...named, host: null });
   for (const more of [{ options: { num_ctx: 4096 } }, { system: "Be brief." }])
     for (const _ of [1, 2]) expect((await show({ model: "llama3.2", ...more })).host).not.toBeNull();
+});
+
+it("is asked as the client asks: a question about a context is no wish for a larger one", async () => {
+  const asked = { model: "llama3.2", options: { num_ctx: 2048 } };
+  await show(asked);
+  const bodies = fleet.hosts.flatMap(({ ollama }) => ollama.requests).map(({ bodyText }) => bodyText);
+  expect(bodies).toContain(JSON.stringify(asked));
 });
 
 it("is never kept from those who may, nor for those who may not", async () => {

@@ -25,7 +25,6 @@ function verdictOf(body: Uint8Array): string {
   if (scanned.ok || scanned.error.code === "ambiguous" || scanned.error.code === "trailing") return "";
   const { error } = scanned;
   if (error.code !== "not_object") return error.message;
-  if (error.jsonType === "null") return "";
   return `json: cannot unmarshal ${goTypeWord(error.jsonType)} into Go value of type map[string]json.RawMessage`;
 }
 

@@ -1,7 +1,7 @@
 // Carries out what the cell orders in its answers to heartbeats. Loads belong to the agent, so no client's leaving ends one.
 import type { HostTask, Order } from "../../wire/heartbeat.ts";
 import { parseModelName } from "../../wire/model-name.ts";
-import { readRunnerOptions } from "../../wire/runner-options.ts";
+import { toRequest } from "../../wire/runner-options.ts";
 import { call, faultOf, parseJson } from "../call.ts";
 import type { Leases } from "../relay/leases.ts";
 import type { Loads } from "../relay/loads.ts";
@@ -106,9 +106,7 @@ export class Orders {
     if (outcome.type === "failed") throw new Error(`ollama answered ${outcome.status}: ${outcome.error}`);
     if (outcome.type === "not-loadable") throw new Error("the model is not here, or cannot be loaded by itself");
     // With the same options: others would load it anew.
-    const options = readRunnerOptions(runner ?? "") ?? {};
-    const same = Object.keys(options).length === 0 ? {} : { options };
-    if (pinned === true) await this.generate({ model, keep_alive: -1, ...same });
+    if (pinned === true) await this.generate({ model, keep_alive: -1, ...toRequest(runner ?? "") });
   }
 
   /** A generate without prompt and with `keep_alive: 0` unloads (ollama docs/api.md). Requests that came since keep it. */

@@ -1,7 +1,7 @@
 // Loads belong to the agent: one at a time per model and runner options, shared by all who wait, and ended by none who leaves.
 import { Agent } from "node:http";
 import type { Loading } from "../../wire/heartbeat.ts";
-import { readRunnerOptions } from "../../wire/runner-options.ts";
+import { readRunnerOptions, toRequest } from "../../wire/runner-options.ts";
 import { call, faultOf, parseJson } from "../call.ts";
 import type { CurrentLimits } from "../current-limits.ts";
 import type { Log } from "../log.ts";
@@ -179,12 +179,11 @@ export class Loads {
 
   /** A request without a prompt, or without input, loads (ollama docs/api.md; server/routes.go, EmbedHandler). */
   async #ask({ model, runner, by }: LoadWish, signal: AbortSignal) {
-    const options = readRunnerOptions(runner) ?? {};
     const body = {
       model: this.#deps.nameOf(model),
       ...(by === "embed" ? { input: [] } : {}),
       ...(this.#holds ? { keep_alive: HOLD } : {}),
-      ...(Object.keys(options).length === 0 ? {} : { options }),
+      ...toRequest(runner),
     };
     return await call(ollamaUrl(this.#deps.ollama, `/api/${by}`), {
       method: "POST",

@@ -1,4 +1,5 @@
 // What the agent must know of a body beyond what the leg's token says: looked for where it matters, not parsed for every request.
+import { isZeroDuration } from "../../wire/keep-alive.ts";
 import { parseJson } from "../call.ts";
 
 /** An order to unload is short; a longer body is a prompt. */
@@ -16,8 +17,7 @@ export function isUnload(body: Buffer): boolean {
   if (body.length > UNLOAD_MAX_BYTES || !setsKeepAlive(body)) return false;
   const request = parseJson(body.toString());
   if (typeof request !== "object" || request === null || !("keep_alive" in request)) return false;
-  const { keep_alive: keepAlive } = request;
-  if (keepAlive !== 0 && !(typeof keepAlive === "string" && /^0(?:ms|s|m|h)?$/.test(keepAlive))) return false;
+  if (!isZeroDuration(request.keep_alive)) return false;
   const said = ["prompt", "messages", "input"].some((key) => !isEmpty((request as Record<string, unknown>)[key]));
   return !said;
 }

@@ -3,7 +3,7 @@ import type { CatalogView, CellFleetView, UsageView } from "../../wire/cell-rpc.
 import type { CellSite } from "../../wire/cells.ts";
 import type { FleetView } from "../../wire/fleet-view.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
-import { compareVersions } from "../catalog.ts";
+import { compareVersions, newestFirst } from "../catalog.ts";
 import { descending, instantOf } from "../digests.ts";
 
 /** A cell, and what it said; undefined for one that could not be asked. */
@@ -71,7 +71,7 @@ export function joinCatalogs(views: readonly CatalogView[]): CatalogView | undef
   }
   const versions = views.map(({ version }) => version).filter((version) => version !== "");
   return {
-    models: [...models.values()].sort((a, b) => descending(instantOf(a.modifiedAt), instantOf(b.modifiedAt))),
+    models: [...models.values()].sort(newestFirst),
     running: [...running.values()].sort((a, b) => descending(instantOf(a.expiresAt), instantOf(b.expiresAt))),
     version: versions.sort(compareVersions)[0] ?? "",
     cloud: views.some(({ cloud }) => cloud),

@@ -24,6 +24,8 @@ export interface FormFault {
 export interface Form {
   /** Value of the field `model`; empty when there is none. */
   readonly model: string;
+  /** Where its bytes are. */
+  readonly modelSpan?: { readonly start: number; readonly end: number };
   /** Size of the field `file`; undefined when there is none. */
   readonly fileBytes: number | undefined;
 }
@@ -42,6 +44,7 @@ export function readForm(contentType: string, bytes: Uint8Array): Result<Form, F
 interface Part {
   readonly head: string;
   readonly body: Uint8Array;
+  readonly start: number;
   /** Where the line end before the next boundary is. */
   readonly end: number;
 }
@@ -49,17 +52,21 @@ interface Part {
 function readParts(parts: readonly Part[]): Result<Form, FormFault> {
   const seen = new Set<string>();
   let model = "";
+  let modelSpan: Form["modelSpan"];
   let fileBytes: number | undefined;
-  for (const { head, body } of parts) {
+  for (const { head, body, start } of parts) {
     const name = nameOf(head);
     if (name === undefined) return ambiguous("a part of the form has unusual headers");
     if (seen.has(name) && SINGLE.has(name)) return ambiguous(`the form has the field ${name} twice`);
     seen.add(name);
     // Without a file name it is a value, with one it is a file, whatever its name.
-    if (name === "model" && !/; filename/i.test(head)) model = new TextDecoder().decode(body);
+    if (name === "model" && !/; filename/i.test(head)) {
+      model = new TextDecoder().decode(body);
+      modelSpan = { start, end: start + body.byteLength };
+    }
     if (name === "file" && /; filename/i.test(head)) fileBytes = body.byteLength;
   }
-  return { ok: true, value: { model, fileBytes } };
+  return { ok: true, value: { model, fileBytes, ...(modelSpan === undefined ? {} : { modelSpan }) } };
 }
 
 /** The field's name, where the part's headers are the two that clients write. */
@@ -99,7 +106,8 @@ function readPart(bytes: Uint8Array, delimiter: Uint8Array, at: number): Result<
   const end = findDelimiter(bytes, delimiter, headEnd + 2);
   if (end === undefined) return malformed("unexpected EOF");
   const head = new TextDecoder("latin1").decode(bytes.subarray(at + 2, headEnd));
-  return { ok: true, value: { head, body: bytes.subarray(headEnd + 4, Math.max(headEnd + 4, end)), end } };
+  const start = headEnd + 4;
+  return { ok: true, value: { head, body: bytes.subarray(start, Math.max(start, end)), start, end } };
 }
 
 function isLineEnd(bytes: Uint8Array, at: number): boolean {

@@ -1,9 +1,10 @@
 // Parse once: what the edge must know of an inference body, read from byte ranges, without building the prompt's strings.
 import type { JsonSpan } from "../../wire/json-bytes.ts";
-import { readJson, readScalar, readString } from "../../wire/json-text.ts";
+import { eachMember } from "../../wire/json-cursor.ts";
+import { readJson, readKey, readScalar, readString } from "../../wire/json-text.ts";
 import type { ScannedBody } from "../../wire/json-scan.ts";
 import { parseModelName } from "../../wire/model-name.ts";
-import type { ModelName } from "../../wire/model-name.ts";
+import type { ModelName, ModelNameError } from "../../wire/model-name.ts";
 import { RUNNER_OPTIONS, writeRunnerOptions } from "../../wire/runner-options.ts";
 import type { Result } from "../../wire/result.ts";
 import type { ModelAliases } from "../../wire/model-aliases.ts";
@@ -11,7 +12,8 @@ import { applyEdits } from "./edit-body.ts";
 import { egressOf } from "./egress.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "../endpoints.ts";
-import { isZeroDuration, readLoadOrder } from "./load-order.ts";
+import { isZeroDuration } from "../../wire/keep-alive.ts";
+import { readLoadOrder } from "./load-order.ts";
 import type { LoadOrder } from "./load-order.ts";
 import { readPrompt } from "./prompt.ts";
 import type { Prompt } from "./prompt.ts";
@@ -57,12 +59,8 @@ export function inspect(
   if (!scanned.ok) return scanned;
   const body = scanned.value;
   const spelled = readModelText(body, endpoint);
-  if (spelled === undefined || spelled === "") {
-    const { status, message } = endpoint.withoutModel;
-    return { ok: false, error: { code: "bad_request", status, message, nameless: true } };
-  }
-  const name = parseModelName(spelled);
-  if (!name.ok) return bad(name.error.message);
+  const name = parseModelName(spelled ?? "");
+  if (spelled === undefined || !name.ok) return unnamed(endpoint, name);
   const alias = aliases.get(name.value.canonical);
   if (alias === undefined) return { ok: true, value: describe(endpoint, body, spelled, name.value) };
   const described = describe(endpoint, body, spelled, alias.target);
@@ -70,6 +68,13 @@ export function inspect(
 }
 
 const NO_ALIASES: ModelAliases = new Map();
+
+/** Ollama's handlers judge names, behind the layers that translate. */
+function unnamed({ style, withoutModel }: Endpoint, name: Result<ModelName, ModelNameError>): Result<never, Unserved> {
+  if (name.ok || name.error.code === "required")
+    return { ok: false, error: { code: "bad_request", ...withoutModel, nameless: true } };
+  return { ok: false, error: { code: "bad_request", message: name.error.message, translated: style !== "ollama" } };
+}
 
 /** Both names where both are there: Ollama reads `name` where `model` is empty. */
 function rename(body: ScannedBody, spelled: string): Uint8Array {
@@ -91,7 +96,7 @@ function describe(endpoint: Endpoint, body: ScannedBody, spelled: string, model:
     streaming:
       typeof stream === "boolean" && endpoint.streamDefault !== undefined ? stream : endpoint.streamDefault === true,
     needs: readNeeds(endpoint, body, prompt),
-    runner: readRunner(body),
+    runner: readRunner(endpoint, body),
     numCtx,
     numCtxSpan: numCtx === undefined ? undefined : body.options.get("num_ctx"),
     numPredict: readNumber(body, "num_predict") ?? readLimit(body),
@@ -140,20 +145,29 @@ function isFilled(span: JsonSpan | undefined, type: "array" | "string"): boolean
   return span?.type === type && span.end - span.start > 2;
 }
 
-function asksToThink(body: ScannedBody): boolean {
-  const asked = readScalar(body.bytes, body.members.get("think") ?? body.members.get("reasoning_effort"));
-  return asked === true || (typeof asked === "string" && asked !== "" && asked !== "none");
+function asksToThink({ bytes, members }: ScannedBody): boolean {
+  const asked = readScalar(bytes, members.get("think")) ?? readEffort(bytes, members.get("reasoning"));
+  const said = asked ?? readScalar(bytes, members.get("reasoning_effort"));
+  return said === true || (typeof said === "string" && said !== "" && said !== "none");
 }
 
-function readRunner(body: ScannedBody): string {
+/** OpenAI's way: `"reasoning": {"effort": "high"}`. */
+function readEffort(bytes: Uint8Array, reasoning: JsonSpan | undefined): unknown {
+  let effort: unknown;
+  if (reasoning?.type === "object")
+    eachMember(bytes, reasoning, (start, end, value) => {
+      if (readKey(bytes, start, end) === "effort") effort = readScalar(bytes, value);
+    });
+  return effort;
+}
+
+function readRunner({ style }: Endpoint, { bytes, members, options }: ScannedBody): string {
   const set = new Map<string, unknown>();
   for (const option of RUNNER_OPTIONS) {
-    const span = body.options.get(option);
-    if (span !== undefined) set.set(option, readJson(body.bytes, span));
+    const span = options.get(option);
+    if (span !== undefined) set.set(option, readJson(bytes, span));
   }
+  // Beside the options, and on by itself.
+  if (style === "ollama" && readScalar(bytes, members.get("shift")) === false) set.set("shift", false);
   return writeRunnerOptions(set);
-}
-
-function bad(message: string): Result<never, RefusalText> {
-  return { ok: false, error: { code: "bad_request", message } };
 }

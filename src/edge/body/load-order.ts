@@ -2,13 +2,11 @@
 import type { JsonSpan } from "../../wire/json-bytes.ts";
 import type { ScannedBody } from "../../wire/json-scan.ts";
 import { readScalar } from "../../wire/json-text.ts";
+import { isZeroDuration } from "../../wire/keep-alive.ts";
 import type { Endpoint } from "../endpoints.ts";
 
 export type LoadOrder = "load" | "unload";
 
-/** Go's durations of nothing: `0`, `0s`, `0h0m`, `-0.0s`. */
-const NO_TIME = /^[+-]?(?:0+(?:\.0*)?(?:ns|us|µs|ms|s|m|h)?){1,4}$/;
-const DURATION_MAX_LENGTH = 16;
 const SAID_IN: ReadonlyMap<string, string> = new Map([
   ["/api/generate", "prompt"],
   ["/api/chat", "messages"],
@@ -20,11 +18,6 @@ export function readLoadOrder({ path }: Endpoint, body: ScannedBody): LoadOrder 
   if (key === undefined || !isEmpty(body, body.members.get(key))) return undefined;
   const keepAlive = readScalar(body.bytes, body.members.get("keep_alive"));
   return isZeroDuration(keepAlive) ? "unload" : "load";
-}
-
-/** As Go reads durations: a number of seconds, or text such as `0s` and `0h0m`. A long text of zeros must not cost time. */
-export function isZeroDuration(value: unknown): boolean {
-  return value === 0 || (typeof value === "string" && value.length <= DURATION_MAX_LENGTH && NO_TIME.test(value));
 }
 
 function isEmpty({ bytes, messageCount }: ScannedBody, span: JsonSpan | undefined): boolean {

@@ -7,6 +7,7 @@ import { readScalar, readString } from "../../wire/json-text.ts";
 import type { Result } from "../../wire/result.ts";
 import type { Caller } from "../env.ts";
 import type { RefusalText } from "../refuse.ts";
+import { CLOUD_OFF } from "../caller/request-policy.ts";
 import { scanRequest } from "../body/scan-request.ts";
 import { isPublicName } from "../leg/host-url.ts";
 
@@ -18,12 +19,21 @@ export interface WorkRoute {
   readonly goStruct: string;
   /** Ollama's words for a name that is none. */
   readonly invalid: (key: string, name: string) => string;
+  /** Whether it knows names that end in `:local` and `:cloud`, so that both at once are worth a word. */
+  readonly tellsConflict?: true;
 }
 
 const plainly = () => "invalid model name";
 
 export const WORK_ROUTES: readonly WorkRoute[] = [
-  { work: "pull", path: "/api/pull", method: "POST", goStruct: "api.PullRequest", invalid: plainly },
+  {
+    work: "pull",
+    path: "/api/pull",
+    method: "POST",
+    goStruct: "api.PullRequest",
+    invalid: plainly,
+    tellsConflict: true,
+  },
   { work: "push", path: "/api/push", method: "POST", goStruct: "api.PushRequest", invalid: plainly },
   { work: "create", path: "/api/create", method: "POST", goStruct: "api.CreateRequest", invalid: plainly },
   {
@@ -38,6 +48,7 @@ export const WORK_ROUTES: readonly WorkRoute[] = [
     path: "/api/delete",
     method: "DELETE",
     goStruct: "api.DeleteRequest",
+    tellsConflict: true,
     invalid: (_key, name) => `name ${JSON.stringify(name)} is invalid`,
   },
 ];
@@ -79,7 +90,8 @@ function readNames(route: WorkRoute, body: ScannedBody, rights: Rights): Result<
     if (spelled === "") continue;
     const name = parseModelName(spelled);
     if (!name.ok) {
-      const message = name.error.code === "conflicting_source" ? name.error.message : route.invalid(key, spelled);
+      const isTold = name.error.code === "conflicting_source" && route.tellsConflict;
+      const message = isTold ? name.error.message : route.invalid(key, spelled);
       return { ok: false, error: { code: "bad_request", message } };
     }
     const barred =
@@ -105,25 +117,22 @@ function keysOf({ work }: WorkRoute, body: ScannedBody): readonly string[] {
 
 /** What was uploaded lies at the host of who builds, whatever the rest is made from. */
 function decisive({ work }: WorkRoute, body: ScannedBody, names: readonly ModelName[]): string | undefined {
-  if (work !== "create") return names[0]?.canonical;
-  return body.members.has("files") || body.members.has("adapters") ? undefined : names[1]?.canonical;
+  if (work !== "create") return names[0]?.stored;
+  return body.members.has("files") || body.members.has("adapters") ? undefined : names[1]?.stored;
 }
 
 function whyBarred(name: ModelName, spelled: string, { caller, cloudAllowed }: Rights): RefusalText | undefined {
   if (!matchesModelGlobs(name.canonical, caller.models))
     return { code: "model_forbidden", message: `hive: this token may not use model '${spelled}'` };
-  return name.source === "cloud" && !cloudAllowed ? elsewhere("cloud models") : undefined;
+  return name.source === "cloud" && !cloudAllowed ? { code: "cloud_forbidden", message: CLOUD_OFF } : undefined;
 }
 
 /** A model made with `remote_host` is a stub: what it is asked leaves its host. */
 function whyRemote(body: ScannedBody, { cloudAllowed }: Rights): RefusalText | undefined {
   const remote = body.members.get("remote_host");
   const isLocal = remote === undefined || remote.type === "null" || textOf(body, "remote_host") === "";
-  return isLocal || cloudAllowed ? undefined : elsewhere("models that run elsewhere");
-}
-
-function elsewhere(what: string): RefusalText {
-  return { code: "cloud_forbidden", message: `hive: ${what} are off (ALLOW_CLOUD_MODELS)` };
+  const message = "hive: models that run elsewhere are off (ALLOW_CLOUD_MODELS)";
+  return isLocal || cloudAllowed ? undefined : { code: "cloud_forbidden", message };
 }
 
 /**

@@ -10,7 +10,9 @@ import type { LeasedRequest } from "./with-lease.ts";
 export async function withParts(c: Context<HonoEnv>, request: LeasedRequest): Promise<Response> {
   const { forwarded, lease } = request;
   const { body, path } = forwarded;
-  const bodies = lease.kind === "embed" && body instanceof Uint8Array ? splitBatch(path, body) : undefined;
+  // A model that is unloaded when the batch is done must not be loaded for each part.
+  const isSplit = lease.kind === "embed" && !lease.unloads && body instanceof Uint8Array;
+  const bodies = isSplit ? splitBatch(path, body) : undefined;
   if (bodies === undefined) return await withLease(c, request);
   const failed = new AbortController();
   const gone = request.gone === undefined ? failed.signal : AbortSignal.any([request.gone, failed.signal]);

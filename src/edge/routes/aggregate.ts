@@ -1,5 +1,6 @@
 // What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
 import type { Context } from "hono";
+import { newestFirst } from "../../core/catalog.ts";
 import type { CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import type { ModelAliases } from "../../wire/model-aliases.ts";
@@ -9,9 +10,9 @@ import { readClientPath } from "../caller/client-path.ts";
 import type { HonoEnv } from "../env.ts";
 import { nativeJson, translatedJson } from "../go-json.ts";
 import { pinOf, whyNotPinned } from "../caller/host-pin.ts";
+import { CLOUD_DETAILS_OFF } from "../caller/request-policy.ts";
 import { refuse, styleOf } from "../refuse.ts";
 
-const CLOUD_DETAILS = "ollama cloud is disabled: remote model details are unavailable";
 /** What a fleet without any host heard yet claims to be: the version whose wire behaviour Hive follows. */
 const VERSION_UNKNOWN = "0.33.0";
 
@@ -40,7 +41,7 @@ export const showOpenAiModel = fromCatalog(({ models }, c) => {
   const name = parseModelName(asked);
   if (!name.ok) return refuse("openai", { code: "bad_request", message: name.error.message, translated: true });
   // Judged before the compatibility layer, hence the native shape.
-  if (name.value.source === "cloud") return refuse("ollama", { code: "cloud_forbidden", message: CLOUD_DETAILS });
+  if (name.value.source === "cloud") return refuse("ollama", { code: "cloud_forbidden", message: CLOUD_DETAILS_OFF });
   const found = models.find((model) => keyOf(model.name) === name.value.canonical);
   if (found !== undefined) return translatedJson({ ...openAiRow(found), id: asked });
   return refuse("openai", { code: "unknown_model", message: `model '${name.value.display}' not found` });
@@ -85,17 +86,27 @@ function openAiRow(model: ModelOnDisk): object {
 
 function keyOf(text: string): string | undefined {
   const name = parseModelName(text);
-  return name.ok ? name.value.canonical : undefined;
+  return name.ok ? name.value.stored : undefined;
 }
 
-/** Other names are listed like models, for clients that look before they ask. */
-function rowsOfAliases(models: readonly ModelOnDisk[], aliases: ModelAliases) {
-  if (aliases.size === 0) return [];
+type IsAllowed = (name: string) => boolean;
+
+/** Other names are listed like models, for clients that look before they ask; and instead of the models they hide. */
+function withAliases(models: readonly ModelOnDisk[], aliases: ModelAliases, isAllowed: IsAllowed): ModelOnDisk[] {
+  const shown = models.filter(({ name }) => isAllowed(name) && !aliases.has(keyOf(name) ?? ""));
+  if (aliases.size === 0) return shown;
   const byKey = new Map(models.map((model) => [keyOf(model.name), model]));
-  return [...aliases.values()].flatMap(({ display, target: { canonical } }) => {
-    const target = byKey.get(canonical);
-    return target === undefined ? [] : [{ row: { ...target, name: display }, target }];
-  });
+  for (const { display, target } of aliases.values()) {
+    const model = byKey.get(target.stored);
+    if (model !== undefined && (isAllowed(display) || isAllowed(model.name))) shown.push({ ...model, name: display });
+  }
+  return shown.sort(newestFirst);
+}
+
+/** Running models go by the names that answers carry; who may use another name of one may see it run. */
+function runningFor(running: readonly RunningModel[], aliases: ModelAliases, isAllowed: IsAllowed): RunningModel[] {
+  const known = new Set([...aliases.values()].filter((a) => isAllowed(a.display)).map((a) => a.target.stored));
+  return running.filter(({ name }) => isAllowed(name) || known.has(keyOf(name) ?? ""));
 }
 
 /** Answers from the models of the caller's pool, or of the one host it names; only what it may use exists for it. */
@@ -107,11 +118,9 @@ function fromCatalog(answer: (catalog: CatalogView, c: Context<HonoEnv>) => Resp
     const { principal, models } = c.var.caller;
     const catalog = await catalogOf(c, { pool: principal.pool, hostId: pinOf(c) });
     if (catalog === undefined) return refuse(style, { code: "unknown_host", message: "hive: no such host" });
-    const allowed = (row: { readonly name: string }) => matchesModelGlobs(row.name, models);
-    const aliased = rowsOfAliases(catalog.models, c.var.prepared.settings.MODEL_ALIASES).filter(
-      ({ row, target }) => allowed(row) || allowed(target),
-    );
-    const listed = [...catalog.models.filter(allowed), ...aliased.map(({ row }) => row)];
-    return answer({ ...catalog, models: listed, running: catalog.running.filter(allowed) }, c);
+    const aliases = c.var.prepared.settings.MODEL_ALIASES;
+    const isAllowed: IsAllowed = (name) => matchesModelGlobs(name, models);
+    const listed = withAliases(catalog.models, aliases, isAllowed);
+    return answer({ ...catalog, models: listed, running: runningFor(catalog.running, aliases, isAllowed) }, c);
   };
 }

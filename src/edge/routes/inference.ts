@@ -47,7 +47,7 @@ export function inference(endpoint: Endpoint) {
     const read = readRequest(c, endpoint, body);
     if (!read.ok) return await serveNameless(c, endpoint, read.error, body);
     const { inspected, sent } = read.value;
-    const barred = whyBarred(c, inspected);
+    const barred = whyBarred(c, endpoint, inspected);
     if (barred !== undefined) return refuse(endpoint.style, barred);
     const { REQUEST_LIMIT } = c.var.prepared.settings;
     const deadline = readDeadline(c.req.header("hive-deadline-ms"), REQUEST_LIMIT, arrivedAt);
@@ -71,11 +71,13 @@ interface ReadRequest {
 function readRequest(c: Context<HonoEnv>, endpoint: Endpoint, body: Uint8Array): Result<ReadRequest, Unserved> {
   const { settings } = c.var.prepared;
   const inspected = endpoint.isForm
-    ? inspectForm(endpoint, c.req.header("content-type") ?? "", body)
+    ? inspectForm(endpoint, c.req.header("content-type") ?? "", body, settings.MODEL_ALIASES)
     : inspect(endpoint, body, settings.MODEL_ALIASES);
   if (!inspected.ok) return inspected;
   const { numCtx, numCtxSpan } = inspected.value;
-  const size = numCtx === undefined ? undefined : roundContext(numCtx, settings.CONTEXT_SIZES);
+  // A question about a model loads nothing.
+  const isLoading = endpoint.kind !== "control";
+  const size = numCtx !== undefined && isLoading ? roundContext(numCtx, settings.CONTEXT_SIZES) : undefined;
   if (size === undefined || size === numCtx || numCtxSpan === undefined) {
     return { ok: true, value: { inspected: inspected.value, sent: body } };
   }
@@ -84,12 +86,12 @@ function readRequest(c: Context<HonoEnv>, endpoint: Endpoint, body: Uint8Array):
   return again.ok ? { ok: true, value: { inspected: again.value, sent } } : again;
 }
 
-function whyBarred(c: Context<HonoEnv>, inspected: Inspected): RefusalText | undefined {
+function whyBarred(c: Context<HonoEnv>, endpoint: Endpoint, inspected: Inspected): RefusalText | undefined {
   const { caller, prepared } = c.var;
   if (!isAllowed(inspected, caller.models)) {
     return { code: "model_forbidden", message: `hive: this token may not use model '${inspected.spelled}'` };
   }
-  return whyKept(inspected, prepared.settings.ALLOW_CLOUD_MODELS) ?? whyNotPinned(c);
+  return whyKept(endpoint, inspected, prepared.settings.ALLOW_CLOUD_MODELS) ?? whyNotPinned(c);
 }
 
 /** Whoever may use the other name may use the model behind it: the operator has named it so. */

@@ -207,7 +207,12 @@ const origins = anyHost(
       401,
       own.origin,
     ]);
+    for (const method of ["GET", "HEAD"] as const) {
+      const root = await send(world.fleet.url, { path: "/", method, headers: own });
+      expect([root.status, root.headers.get("access-control-allow-origin")]).toEqual([200, own.origin]);
+    }
     const evil = { origin: "https://evil.example" };
+    expect((await send(world.fleet.url, { path: "/", headers: evil })).status).toBe(403);
     for (const exchange of [
       { method: "OPTIONS", path: "/api/chat", headers: evil } as const,
       { path: "/api/tags", headers: evil },

@@ -83,7 +83,17 @@ const unload = simulatedOnly(20, "an unload reaches every host that has the mode
   expect(await running()).not.toContain("stoppable:latest");
   for (const { ollama } of world.fleet.hosts)
     expect(ollama.requests.filter((request) => request.bodyText === body)).toHaveLength(1);
-  await expectSame(world, { path: "/api/chat", body: json({ model: "stoppable", messages: [], keep_alive: "0s" }) });
+  const loads = () => world.fleet.hosts.map(({ ollama }) => ollama.gauges().loads);
+  for (const keep_alive of ["0s", "0h0m", "+0.0s", "0ms"]) {
+    await (await world.send({ path: "/api/generate", body: json({ model: "stoppable" }) })).text();
+    expect(await running()).toContain("stoppable:latest");
+    const before = loads();
+    await expectSame(world, { path: "/api/chat", body: json({ model: "stoppable", messages: [], keep_alive }) });
+    expect([keep_alive, await running()]).toEqual([keep_alive, expect.not.arrayContaining(["stoppable:latest"])]);
+    // Told again, a host loads nothing to unload it.
+    await expectSame(world, { path: "/api/chat", body: json({ model: "stoppable", messages: [], keep_alive }) });
+    expect(loads()).toEqual(before);
+  }
 });
 
 const load = anyHost(21, "an empty request loads, and answers with one object though it streams", async (world) => {

@@ -39,6 +39,8 @@ const malformed = anyHost(10, "a malformed body is told in the very words of a h
       expect((await expectSame(world, { path, body })).status, `${path} ${body}`).toBe(400);
     }
   }
+  // To Go it is an object without members.
+  for (const path of INFERENCE) await expectSame(world, { path, body: "null" });
   const wrongTypes = ['{"model":5}', '{"model":"MODEL","stream":"yes"}', '{"model":"MODEL","messages":"hi"}'];
   for (const body of wrongTypes) {
     await expectSame(world, { path: "/api/chat", body: body.replace("MODEL", world.models.chat) });
@@ -57,13 +59,20 @@ const malformedManagement = anyHost(
   "a malformed body of management is told in the words of a host",
   async (world) => {
     for (const path of MANAGEMENT) {
-      for (const body of ["{", "not json", "", "[1]", "{}"]) {
+      for (const body of ["{", "not json", "", "[1]", "{}", "null"]) {
         const direct = await expectSameAs(world, { path, body });
         expect(direct.status, `${path} ${body}`).toBe(400);
       }
       await expectSameAs(world, { path, method: "GET" });
     }
     await expectSameAs(world, { path: "/api/delete", method: "GET" });
+    await expectSameAs(world, { path: "/api/delete", method: "DELETE", body: "null" });
+    for (const [path, body] of [
+      ["/api/pull", { model: "x:local:cloud" }],
+      ["/api/create", { model: "x:local:cloud", from: world.models.chat }],
+      ["/api/copy", { source: "x:local:cloud", destination: "y" }],
+    ] as const)
+      await expectSameAs(world, { path, body: json(body) });
   },
 );
 
@@ -73,8 +82,10 @@ const withoutModel = anyHost(11, "a missing model is told as each endpoint tells
       await expectSame(world, { path, body });
     }
   }
-  for (const body of ['{"model":"a/b/c/d/e"}', '{"model":"tiny@sha256:0"}', '{"model":"x:local:cloud"}']) {
-    expect((await expectSame(world, { path: "/api/chat", body })).status).toBe(400);
+  for (const path of INFERENCE) {
+    for (const name of ["a/b/c/d/e", "tiny@sha256:0", "x:local:cloud"])
+      expect((await expectSame(world, { path, body: bodyFor(name) })).status, `${path} ${name}`).toBe(400);
+    await expectSame(world, { path, body: bodyFor("  ") });
   }
 });
 

@@ -3,7 +3,7 @@ import type { ModelName } from "../../../wire/model-name.ts";
 import type { SimulatedModel } from "./model.ts";
 import type { PlainName } from "../api/plain-name.ts";
 import { parseModelName } from "../../../wire/model-name.ts";
-import { canonicalOf, fullName } from "../api/plain-name.ts";
+import { canonicalOf, fullName, parsePlainName } from "../api/plain-name.ts";
 
 export type StoredModel = SimulatedModel & { readonly parsed: ModelName };
 
@@ -20,7 +20,9 @@ export class ModelStore {
   add(model: SimulatedModel): void {
     const parsed = parseModelName(model.name);
     if (!parsed.ok) throw new Error(`simulated model ${JSON.stringify(model.name)}: ${parsed.error.message}`);
-    this.byName.set(parsed.value.canonical, { ...model, parsed: parsed.value });
+    // The stub of a cloud model is a tag like others on disk.
+    if (parsed.value.source === "cloud") this.addAs(model, parsePlainName(model.name));
+    else this.byName.set(parsed.value.canonical, { ...model, parsed: parsed.value });
   }
 
   /** Adds or replaces under a name that is valid, in its stored spelling. */
@@ -29,7 +31,7 @@ export class ModelStore {
     const canonical = canonicalOf(name);
     const short = namespace.toLowerCase() === "library" ? `${own}:${tag}` : `${namespace}/${own}:${tag}`;
     const display = host.toLowerCase() === "registry.ollama.ai" ? short : `${host}/${namespace}/${own}:${tag}`;
-    const parsed = { host, namespace, model: own, tag, canonical, display, source: undefined };
+    const parsed = { host, namespace, model: own, tag, canonical, stored: canonical, display, source: undefined };
     this.byName.set(canonical, { ...model, name: fullName(parsed), parsed });
   }
 
@@ -42,7 +44,7 @@ export class ModelStore {
   }
 
   remove(name: ModelName): boolean {
-    return this.byName.delete(name.canonical);
+    return this.byName.delete(name.stored);
   }
 
   /** Newest first; equals in the order they came. */
