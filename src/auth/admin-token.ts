@@ -13,15 +13,14 @@ const AUDIENCE = "hive:admin";
 export const ADMIN_TOKEN_MAX_TTL_MS = 24 * 3_600_000;
 export const ADMIN_TOKEN_DEFAULT_TTL_MS = 15 * 60_000;
 
-export const adminClaimsSchema = z
-  .object({
-    jti: tokenIdSchema,
-    sub: subjectSchema.describe("The operator."),
-    iat: secondsSchema,
-    exp: secondsSchema,
-    scopes: scopeListSchema.default(["*"]).describe("What the operator may do; * is all."),
-  })
-  .describe("Claims of an admin token.");
+/** Claims of an admin token. */
+export const adminClaimsSchema = z.object({
+  jti: tokenIdSchema,
+  sub: subjectSchema.describe("The operator."),
+  iat: secondsSchema,
+  exp: secondsSchema,
+  scopes: scopeListSchema.default(["*"]).describe("What the operator may do; * is all."),
+});
 export type AdminClaims = z.infer<typeof adminClaimsSchema>;
 
 /** Claims to issue: what is left out gets a fresh jti, all scopes and 15 minutes. */

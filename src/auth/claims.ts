@@ -7,16 +7,12 @@ export const subjectSchema = z.string().min(1).max(200).describe("sub: whom the 
 
 export const secondsSchema = z.number().nonnegative().describe("NumericDate of RFC 7519, seconds since the epoch.");
 
-export const sha256Schema = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/)
-  .describe("SHA-256 in unpadded base64url.");
+/** SHA-256 in unpadded base64url. */
+export const sha256Schema = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 
 export const runIdSchema = z.string().min(1).max(64).describe("Start of the agent that the token belongs to.");
 
 export const poolSchema = z.string().min(1).max(63).describe("Group of hosts.");
 
-export const scopeListSchema = z
-  .array(z.string().regex(/^[a-z*][a-z:*-]{0,39}$/))
-  .max(16)
-  .describe("What the token opens, by name.");
+/** What the token opens, by name. */
+export const scopeListSchema = z.array(z.string().regex(/^[a-z*][a-z:*-]{0,39}$/)).max(16);

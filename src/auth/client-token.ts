@@ -15,34 +15,32 @@ const DAY_MS = 86_400_000;
 export const CLIENT_TOKEN_MAX_TTL_MS = 366 * DAY_MS;
 export const CLIENT_TOKEN_DEFAULT_TTL_MS = 30 * DAY_MS;
 
-export const clientScopeSchema = z
-  .enum(["inference", "manage", "scale"])
-  .describe("manage opens the management of models; scale, for autoscalers, reading what is wanted.");
+/** manage opens the management of models; scale, for autoscalers, reading what is wanted. */
+export const clientScopeSchema = z.enum(["inference", "manage", "scale"]);
 
-export const clientClaimsSchema = z
-  .object({
-    jti: tokenIdSchema,
-    sub: subjectSchema.describe("The tenant."),
-    iat: secondsSchema,
-    exp: secondsSchema,
-    scope: z.array(clientScopeSchema).min(1).max(3).default(["inference"]),
-    models: z.array(z.string().min(1).max(300)).max(64).default(["*"]).describe("Globs of models the token may use."),
-    priority: z.enum(["low", "normal", "high"]).default("normal").describe("Highest priority the token may ask for."),
-    pool: poolSchema.default("default"),
-    rpm: z.int().positive().optional().describe("Requests per minute."),
-    tokensPerDay: z.int().positive().optional().describe("Tokens, in and out, per day."),
-    concurrent: z.int().positive().optional().describe("Requests that run or wait at once."),
-    loads: z.int().nonnegative().optional().describe("Loads of models per 10 minutes; 30 if absent."),
-    maxOutput: z.int().positive().optional().describe("Most tokens of one answer."),
-    url: z.boolean().optional().describe("True for a token that may stand in a path, /k/KEY/."),
-    ollamaKey: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]{43}$/)
-      .optional()
-      .describe("Ed25519 key of an Ollama installation: the token is good with a signature of that key alone."),
-    hosts: z.boolean().optional().describe("True for a token that may address one host by its id."),
-  })
-  .describe("Claims of a client token.");
+/** Claims of a client token. */
+export const clientClaimsSchema = z.object({
+  jti: tokenIdSchema,
+  sub: subjectSchema.describe("The tenant."),
+  iat: secondsSchema,
+  exp: secondsSchema,
+  scope: z.array(clientScopeSchema).min(1).max(3).default(["inference"]),
+  models: z.array(z.string().min(1).max(300)).max(64).default(["*"]).describe("Globs of models the token may use."),
+  priority: z.enum(["low", "normal", "high"]).default("normal").describe("Highest priority the token may ask for."),
+  pool: poolSchema.default("default"),
+  rpm: z.int().positive().optional().describe("Requests per minute."),
+  tokensPerDay: z.int().positive().optional().describe("Tokens, in and out, per day."),
+  concurrent: z.int().positive().optional().describe("Requests that run or wait at once."),
+  loads: z.int().nonnegative().optional().describe("Loads of models per 10 minutes; 30 if absent."),
+  maxOutput: z.int().positive().optional().describe("Most tokens of one answer."),
+  url: z.boolean().optional().describe("True for a token that may stand in a path, /k/KEY/."),
+  ollamaKey: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/)
+    .optional()
+    .describe("Ed25519 key of an Ollama installation: the token is good with a signature of that key alone."),
+  hosts: z.boolean().optional().describe("True for a token that may address one host by its id."),
+});
 export type ClientClaims = z.infer<typeof clientClaimsSchema>;
 
 /** Claims to issue: what is left out gets the default of its schema, a fresh jti, and 30 days. */

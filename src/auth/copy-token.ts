@@ -12,15 +12,14 @@ const TYP = "hive-copy+jwt";
 /** 100 GB over a network of 1 Gbit/s, and an order that lies until the next heartbeat. */
 export const COPY_TOKEN_MAX_TTL_MS = 3_600_000;
 
-const copyClaimsSchema = z
-  .object({
-    jti: tokenIdSchema,
-    sub: hostIdSchema.describe("The host that fetches."),
-    iat: secondsSchema,
-    exp: secondsSchema,
-    model: z.string().min(1).max(500).describe("Canonical key of the one model whose files are opened."),
-  })
-  .describe("Leave to read the files of one model.");
+/** Leave to read the files of one model. */
+const copyClaimsSchema = z.object({
+  jti: tokenIdSchema,
+  sub: hostIdSchema.describe("The host that fetches."),
+  iat: secondsSchema,
+  exp: secondsSchema,
+  model: z.string().min(1).max(500).describe("Canonical key of the one model whose files are opened."),
+});
 export type CopyClaims = z.infer<typeof copyClaimsSchema>;
 
 /** Who may fetch what from whom. */

@@ -23,12 +23,11 @@ const AUDIENCE = "hive:hosts";
 /** One heartbeat's journey, with room for a slow line. */
 export const HOST_TOKEN_MAX_TTL_MS = 30_000;
 
-const hostKeysSchema = z
-  .object({
-    signing: privateKeySchema.extend({ crv: z.literal("Ed25519") }).describe("Signs heartbeats."),
-    agreement: privateKeySchema.extend({ crv: z.literal("X25519") }).describe("The host's half of the leg's key."),
-  })
-  .describe("The private keys of one host, made by its agent; they never leave it.");
+/** The private keys of one host, made by its agent; they never leave it. */
+const hostKeysSchema = z.object({
+  signing: privateKeySchema.extend({ crv: z.literal("Ed25519") }).describe("Signs heartbeats."),
+  agreement: privateKeySchema.extend({ crv: z.literal("X25519") }).describe("The host's half of the leg's key."),
+});
 export type HostKeysJson = z.infer<typeof hostKeysSchema>;
 
 export interface HostKeys {

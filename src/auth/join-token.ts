@@ -14,22 +14,21 @@ const AUDIENCE = "hive:join";
 /** Time to carry an invitation to the host by hand. */
 export const JOIN_TOKEN_MAX_TTL_MS = 3_600_000;
 
-export const invitationSchema = z
-  .object({
-    hostId: hostIdSchema,
-    url: z.string().max(300).refine(isOrigin).describe("Origin of the host: scheme, name, port; no path, no user."),
-    pool: poolSchema,
-    region: z.string().max(63).describe("Where the host stands; may be empty."),
-    mac: macSchema.optional().describe("Of the machine, for waking it when it sleeps."),
-    slots: z.int().positive().max(4096).optional().describe("Most requests at once, over what the host reports."),
-  })
-  .describe("What an operator binds to a host.");
+/** What an operator binds to a host. */
+export const invitationSchema = z.object({
+  hostId: hostIdSchema,
+  url: z.string().max(300).refine(isOrigin).describe("Origin of the host: scheme, name, port; no path, no user."),
+  pool: poolSchema,
+  region: z.string().max(63).describe("Where the host stands; may be empty."),
+  mac: macSchema.optional().describe("Of the machine, for waking it when it sleeps."),
+  slots: z.int().positive().max(4096).optional().describe("Most requests at once, over what the host reports."),
+});
 export type Invitation = z.infer<typeof invitationSchema>;
 
+/** Claims of a join token. Its single use is the cell's business: the jti is spent at the join. */
 const joinClaimsSchema = invitationSchema
   .extend({ jti: tokenIdSchema, sub: hostIdSchema, iat: secondsSchema, exp: secondsSchema })
-  .refine((claims) => claims.sub === claims.hostId)
-  .describe("Claims of a join token. Its single use is the cell's business: the jti is spent at the join.");
+  .refine((claims) => claims.sub === claims.hostId);
 export type JoinClaims = z.infer<typeof joinClaimsSchema>;
 
 export interface JoinTokenOptions extends VerifyOptions {

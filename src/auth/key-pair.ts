@@ -8,15 +8,14 @@ const COORDINATE = /^[A-Za-z0-9_-]{43}$/;
 /** The base point of X25519 (RFC 7748, u = 9): multiplying by it gives the public half of a private key. */
 const X25519_BASE_POINT = base64url.encode(Uint8Array.of(9, ...new Uint8Array(31)));
 
-export const privateKeySchema = z
-  .object({
-    kty: z.literal("OKP"),
-    crv: z.enum(["Ed25519", "X25519"]),
-    x: z.string().regex(COORDINATE),
-    d: z.string().regex(COORDINATE),
-    kid: z.string().min(1).max(100).optional(),
-  })
-  .describe("Private key as JWK (RFC 8037).");
+/** Private key as JWK (RFC 8037). */
+export const privateKeySchema = z.object({
+  kty: z.literal("OKP"),
+  crv: z.enum(["Ed25519", "X25519"]),
+  x: z.string().regex(COORDINATE),
+  d: z.string().regex(COORDINATE),
+  kid: z.string().min(1).max(100).optional(),
+});
 export type PrivateKeyJson = z.infer<typeof privateKeySchema>;
 
 /** Makes a key pair and returns it as a private JWK. */

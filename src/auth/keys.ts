@@ -22,9 +22,8 @@ const GENERATIONS_MAX = 4;
 /** Longer than any token that is looked at. */
 const NAMED_MAX_CHARS = 4_096;
 
-export const hiveKeysSchema = z
-  .object({ keys: z.array(privateKeySchema).max(16) })
-  .describe("Private JWK set; the part of a kid before its first dash is the purpose of the key.");
+/** Private JWK set; the part of a kid before its first dash is the purpose of the key. */
+export const hiveKeysSchema = z.object({ keys: z.array(privateKeySchema).max(16) });
 export type HiveKeysJson = z.infer<typeof hiveKeysSchema>;
 
 export interface SigningKey {

@@ -14,24 +14,23 @@ const TYP = "hive-edge+jwt";
 /** Time for the request's header to arrive; the work itself may take longer. */
 export const LEG_TOKEN_MAX_TTL_MS = 30_000;
 
-export const legClaimsSchema = z
-  .object({
-    hostId: hostIdSchema,
-    runId: runIdSchema.describe("Start of the agent that is meant; another answers 421."),
-    leaseId: z.string().min(1).max(100),
-    attempt: z.int().positive().max(100),
-    method: z
-      .string()
-      .regex(/^[A-Z]{1,10}$/)
-      .describe("Method for Ollama; the leg itself is always POST."),
-    path: z.string().startsWith("/").max(300),
-    bodySha256: sha256Schema,
-    model: z.string().max(500).optional().describe("Canonical model key."),
-    runner: z.string().max(300).optional().describe("Runner options that the request sets; see wire/runner-options."),
-    deadlineAt: z.number().positive().optional().describe("Epoch ms, the edge's clock."),
-    scope: z.literal("manage").optional().describe("Opens the agent's routes of model management."),
-  })
-  .describe("What one attempt may do.");
+/** What one attempt may do. */
+export const legClaimsSchema = z.object({
+  hostId: hostIdSchema,
+  runId: runIdSchema.describe("Start of the agent that is meant; another answers 421."),
+  leaseId: z.string().min(1).max(100),
+  attempt: z.int().positive().max(100),
+  method: z
+    .string()
+    .regex(/^[A-Z]{1,10}$/)
+    .describe("Method for Ollama; the leg itself is always POST."),
+  path: z.string().startsWith("/").max(300),
+  bodySha256: sha256Schema,
+  model: z.string().max(500).optional().describe("Canonical model key."),
+  runner: z.string().max(300).optional().describe("Runner options that the request sets; see wire/runner-options."),
+  deadlineAt: z.number().positive().optional().describe("Epoch ms, the edge's clock."),
+  scope: z.literal("manage").optional().describe("Opens the agent's routes of model management."),
+});
 export type LegClaims = z.infer<typeof legClaimsSchema>;
 
 const verifiedLegSchema = legClaimsSchema

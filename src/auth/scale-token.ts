@@ -15,15 +15,14 @@ const AUDIENCE = "hive:scaler";
 /** Time for the order to arrive; each try is signed anew. */
 const SCALE_TOKEN_MAX_TTL_MS = 60_000;
 
-const scaleClaimsSchema = z
-  .object({
-    jti: tokenIdSchema,
-    sub: subjectSchema,
-    iat: secondsSchema,
-    exp: secondsSchema,
-    bodySha256: sha256Schema,
-  })
-  .describe("Claims over one order; the order itself is the body.");
+/** Claims over one order; the order itself is the body. */
+const scaleClaimsSchema = z.object({
+  jti: tokenIdSchema,
+  sub: subjectSchema,
+  iat: secondsSchema,
+  exp: secondsSchema,
+  bodySha256: sha256Schema,
+});
 export type ScaleClaims = z.infer<typeof scaleClaimsSchema>;
 
 /** The half of the signing key that a receiver needs. */

@@ -2,13 +2,11 @@
 import * as z from "zod";
 
 /** What is revoked: one token, all tokens of a name issued until now, or a host. */
-export const revocationSchema = z
-  .discriminatedUnion("kind", [
-    z.object({ kind: z.literal("token"), id: z.string().min(1).max(200) }),
-    z.object({ kind: z.literal("sub"), id: z.string().min(1).max(200) }),
-    z.object({ kind: z.literal("host"), id: z.string().min(1).max(63) }),
-  ])
-  .describe("What is revoked: a token by its id, the tokens of a tenant or operator issued until now, or a host.");
+export const revocationSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("token"), id: z.string().min(1).max(200) }),
+  z.object({ kind: z.literal("sub"), id: z.string().min(1).max(200) }),
+  z.object({ kind: z.literal("host"), id: z.string().min(1).max(63) }),
+]);
 export type RevocationTarget = z.infer<typeof revocationSchema>;
 
 export interface Revocation {

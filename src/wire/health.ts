@@ -1,10 +1,9 @@
 // What the edge's health check answers.
 import * as z from "zod";
 
-export const healthSchema = z
-  .object({
-    status: z.literal("ok"),
-    timeMs: z.number().positive().describe("Epoch ms, the edge's clock: plain workerd sends no Date header."),
-  })
-  .describe("The edge answers.");
+/** The edge answers. */
+export const healthSchema = z.object({
+  status: z.literal("ok"),
+  timeMs: z.number().positive().describe("Epoch ms, the edge's clock: plain workerd sends no Date header."),
+});
 export type Health = z.infer<typeof healthSchema>;

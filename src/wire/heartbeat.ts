@@ -2,10 +2,8 @@
 import * as z from "zod";
 import { macSchema, publicKeySchema } from "./host.ts";
 
-export const capabilitySchema = z
-  .string()
-  .max(40)
-  .describe("Ollama capability, e.g. completion, tools, vision, embedding.");
+/** Ollama capability, e.g. completion, tools, vision, embedding. */
+export const capabilitySchema = z.string().max(40);
 
 export const modelOnDiskSchema = z.object({
   name: z.string().max(500).describe("Display name as /api/tags gives it."),
@@ -73,43 +71,38 @@ export const hostTaskSchema = z.object({
 });
 export type HostTask = z.infer<typeof hostTaskSchema>;
 
-export const heartbeatSchema = z
-  .object({
-    runId: z.string().min(8).max(64).describe("New at every start of the agent."),
-    memory: z
-      .string()
-      .max(64)
-      .optional()
-      .describe("Id that the cell told last; it has a new one after every loss of memory."),
-    sequence: z.int().nonnegative().describe("Rises by one or more with every heartbeat of a run."),
-    cell: z.string().max(100).optional().describe("The cell named at the join: where to look for the host first."),
-    agentVersion: z.string().max(40),
-    ollamaVersion: z.string().max(40).describe("Empty while Ollama does not answer."),
-    backend: z.enum(["up", "down"]).describe("Whether Ollama answered the agent's own probe."),
-    cloud: z.boolean().optional().describe("Whether this Ollama runs models in its cloud when asked to."),
-    models: z.array(modelOnDiskSchema).max(2000),
-    running: z.array(runningModelSchema).max(200),
-    slots: z.int().positive().max(4096).describe("Most requests at once on this host, over all models."),
-    parallel: z.int().positive().max(256).describe("Most requests at once per loaded model (OLLAMA_NUM_PARALLEL)."),
-    vramTotalBytes: z.number().nonnegative().optional(),
-    vramFreeBytes: z.number().nonnegative().optional(),
-    draining: z.boolean().optional().describe("True while the agent ends what it has and takes nothing new."),
-    shareUrl: z
-      .string()
-      .max(300)
-      .optional()
-      .describe("Where other hosts of the site may fetch this host's model files."),
-    tasks: z.array(hostTaskSchema).max(200).optional(),
-    active: z.array(activeLeaseSchema).max(4096).describe("Leases now running; the host is the truth about these."),
-    finished: z.array(finishedLeaseSchema).max(4096).describe("Requests ended since the last acknowledged heartbeat."),
-    loading: z.array(loadingSchema).max(64).optional().describe("Loads that run now."),
-    forcedCancels: z
-      .int()
-      .nonnegative()
-      .optional()
-      .describe("Requests of this run whose end Ollama did not heed until its connection was reset."),
-  })
-  .describe("What an agent reports.");
+/** What an agent reports. */
+export const heartbeatSchema = z.object({
+  runId: z.string().min(8).max(64).describe("New at every start of the agent."),
+  memory: z
+    .string()
+    .max(64)
+    .optional()
+    .describe("Id that the cell told last; it has a new one after every loss of memory."),
+  sequence: z.int().nonnegative().describe("Rises by one or more with every heartbeat of a run."),
+  cell: z.string().max(100).optional().describe("The cell named at the join: where to look for the host first."),
+  agentVersion: z.string().max(40),
+  ollamaVersion: z.string().max(40).describe("Empty while Ollama does not answer."),
+  backend: z.enum(["up", "down"]).describe("Whether Ollama answered the agent's own probe."),
+  cloud: z.boolean().optional().describe("Whether this Ollama runs models in its cloud when asked to."),
+  models: z.array(modelOnDiskSchema).max(2000),
+  running: z.array(runningModelSchema).max(200),
+  slots: z.int().positive().max(4096).describe("Most requests at once on this host, over all models."),
+  parallel: z.int().positive().max(256).describe("Most requests at once per loaded model (OLLAMA_NUM_PARALLEL)."),
+  vramTotalBytes: z.number().nonnegative().optional(),
+  vramFreeBytes: z.number().nonnegative().optional(),
+  draining: z.boolean().optional().describe("True while the agent ends what it has and takes nothing new."),
+  shareUrl: z.string().max(300).optional().describe("Where other hosts of the site may fetch this host's model files."),
+  tasks: z.array(hostTaskSchema).max(200).optional(),
+  active: z.array(activeLeaseSchema).max(4096).describe("Leases now running; the host is the truth about these."),
+  finished: z.array(finishedLeaseSchema).max(4096).describe("Requests ended since the last acknowledged heartbeat."),
+  loading: z.array(loadingSchema).max(64).optional().describe("Loads that run now."),
+  forcedCancels: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("Requests of this run whose end Ollama did not heed until its connection was reset."),
+});
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
 /** Where a model's files can be had: the cell names host and key, the edge puts its leave in the key's place. */

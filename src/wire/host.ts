@@ -7,8 +7,7 @@ export const hostIdSchema = z
   .regex(
     /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
     "a host id is 1 to 63 of a-z, 0-9 and -, not starting or ending with -",
-  )
-  .describe("Id of a host, chosen by the operator, a DNS label.");
+  );
 
 /** A machine's address on its network, for waking it. */
 export const macSchema = z
@@ -16,25 +15,22 @@ export const macSchema = z
   .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, "expected a MAC address such as 0a:1b:2c:3d:4e:5f");
 
 /** A public key of the OKP family as jose exports it. */
-export const publicKeySchema = z
-  .strictObject({
-    kty: z.literal("OKP"),
-    crv: z.enum(["Ed25519", "X25519"]),
-    x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  })
-  .describe("Public key as JWK.");
+export const publicKeySchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.enum(["Ed25519", "X25519"]),
+  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+});
 export type PublicKey = z.infer<typeof publicKeySchema>;
 
-export const joinRequestSchema = z
-  .strictObject({
-    signingKey: publicKeySchema.describe("Ed25519 key that signs the host's heartbeats."),
-    agreementKey: publicKeySchema.describe("X25519 key; edge and host derive the key of their leg from it."),
-    proof: z
-      .string()
-      .max(4096)
-      .describe("Heartbeat-style token over this body, signed with signingKey: proves possession."),
-  })
-  .describe("What an agent registers with a join token. It carries no URL: the operator bound that in the invite.");
+/** What an agent registers with a join token. It carries no URL: the operator bound that in the invite. */
+export const joinRequestSchema = z.strictObject({
+  signingKey: publicKeySchema.describe("Ed25519 key that signs the host's heartbeats."),
+  agreementKey: publicKeySchema.describe("X25519 key; edge and host derive the key of their leg from it."),
+  proof: z
+    .string()
+    .max(4096)
+    .describe("Heartbeat-style token over this body, signed with signingKey: proves possession."),
+});
 export type JoinRequest = z.infer<typeof joinRequestSchema>;
 
 export const joinAnswerSchema = z.object({

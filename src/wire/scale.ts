@@ -2,25 +2,24 @@
 import * as z from "zod";
 import { hostIdSchema, macSchema } from "./host.ts";
 
-export const scaleOrderSchema = z
-  .object({
-    id: z.int().positive().describe("Rises with every change; an order that came already is not carried out again."),
-    cell: z.string().max(200).optional().describe("Whose order it is, where a Hive has several cells."),
-    desired: z.int().nonnegative().describe("Hosts that are to run, in all."),
-    start: z.array(hostIdSchema).max(10_000).readonly().describe("Known hosts that are to start."),
-    create: z.int().nonnegative().describe("Hosts beside them that are to be made, invited and started."),
-    macs: z.record(hostIdSchema, macSchema).readonly().default({}).describe("Addresses of sleeping hosts to start."),
-    known: z.int().nonnegative().describe("Hosts that are registered, running or not."),
-    stop: z
-      .array(hostIdSchema)
-      .max(10_000)
-      .readonly()
-      .describe("Hosts that have no work and get none: they may be stopped."),
-    reason: z.string().max(500),
-    since: z.number().describe("Epoch ms at which the order was given."),
-    deadline: z.number().describe("Epoch ms by which it is to be carried out; it is then given anew."),
-  })
-  .describe("An order to whoever starts and stops hosts.");
+/** An order to whoever starts and stops hosts. */
+export const scaleOrderSchema = z.object({
+  id: z.int().positive().describe("Rises with every change; an order that came already is not carried out again."),
+  cell: z.string().max(200).optional().describe("Whose order it is, where a Hive has several cells."),
+  desired: z.int().nonnegative().describe("Hosts that are to run, in all."),
+  start: z.array(hostIdSchema).max(10_000).readonly().describe("Known hosts that are to start."),
+  create: z.int().nonnegative().describe("Hosts beside them that are to be made, invited and started."),
+  macs: z.record(hostIdSchema, macSchema).readonly().default({}).describe("Addresses of sleeping hosts to start."),
+  known: z.int().nonnegative().describe("Hosts that are registered, running or not."),
+  stop: z
+    .array(hostIdSchema)
+    .max(10_000)
+    .readonly()
+    .describe("Hosts that have no work and get none: they may be stopped."),
+  reason: z.string().max(500),
+  since: z.number().describe("Epoch ms at which the order was given."),
+  deadline: z.number().describe("Epoch ms by which it is to be carried out; it is then given anew."),
+});
 export type ScaleOrder = z.infer<typeof scaleOrderSchema>;
 
 /** What `GET /hive/v1/scale` answers. */

@@ -3,33 +3,32 @@ import * as z from "zod";
 
 const claimName = z.string().min(1).max(200);
 
-export const trustedIssuerSchema = z
-  .strictObject({
-    issuer: z.string().min(1).max(300).describe("Exactly the `iss` of its tokens."),
-    audience: z.string().min(1).max(300).describe("What `aud` must be, or hold."),
-    jwks: z
-      .url({ protocol: /^https?$/ })
-      .describe("Where its keys are: https, or http on 127.0.0.1 where local hosts are allowed."),
-    header: z
-      .string()
-      .regex(/^[a-z0-9-]{1,60}$/)
-      .optional()
-      .describe("Request header that carries the token instead of Authorization, e.g. cf-access-jwt-assertion."),
-    tenant: claimName
-      .default("sub")
-      .describe("Claim that names the tenant; it is prefixed with the issuer's hostname and path."),
-    role: z
-      .strictObject({
-        claim: claimName.describe("Claim with one or more values."),
-        admin: z.array(z.string()).max(64).default([]).describe("Values that make an operator."),
-        manage: z.array(z.string()).max(64).default([]).describe("Values that allow the management of models."),
-      })
-      .optional()
-      .describe("Without it everybody is a client."),
-    models: claimName.optional().describe("Claim with globs of models; without it all, where it is missing none."),
-    pool: z.string().min(1).max(63).default("default").describe("Hosts its clients may use."),
-  })
-  .describe("An issuer of tokens (OIDC, Cloudflare Access).");
+/** An issuer of tokens (OIDC, Cloudflare Access). */
+export const trustedIssuerSchema = z.strictObject({
+  issuer: z.string().min(1).max(300).describe("Exactly the `iss` of its tokens."),
+  audience: z.string().min(1).max(300).describe("What `aud` must be, or hold."),
+  jwks: z
+    .url({ protocol: /^https?$/ })
+    .describe("Where its keys are: https, or http on 127.0.0.1 where local hosts are allowed."),
+  header: z
+    .string()
+    .regex(/^[a-z0-9-]{1,60}$/)
+    .optional()
+    .describe("Request header that carries the token instead of Authorization, e.g. cf-access-jwt-assertion."),
+  tenant: claimName
+    .default("sub")
+    .describe("Claim that names the tenant; it is prefixed with the issuer's hostname and path."),
+  role: z
+    .strictObject({
+      claim: claimName.describe("Claim with one or more values."),
+      admin: z.array(z.string()).max(64).default([]).describe("Values that make an operator."),
+      manage: z.array(z.string()).max(64).default([]).describe("Values that allow the management of models."),
+    })
+    .optional()
+    .describe("Without it everybody is a client."),
+  models: claimName.optional().describe("Claim with globs of models; without it all, where it is missing none."),
+  pool: z.string().min(1).max(63).default("default").describe("Hosts its clients may use."),
+});
 export type TrustedIssuer = z.output<typeof trustedIssuerSchema>;
 
 /**

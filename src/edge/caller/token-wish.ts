@@ -16,9 +16,8 @@ const adminWish = z.object({
   scopes: z.array(z.enum(["*", "read", "hosts", "tokens"])).optional(),
   expires: durationSetting.optional(),
 });
-const wishSchema = z
-  .discriminatedUnion("role", [clientWish.strict(), adminWish.strict()])
-  .describe("A token to issue: its role, whom it speaks for, and limits; `expires` is a duration such as 30d.");
+/** A token to issue: its role, whom it speaks for, and limits; `expires` is a duration such as 30d. */
+const wishSchema = z.discriminatedUnion("role", [clientWish.strict(), adminWish.strict()]);
 type Wished = z.infer<typeof wishSchema>;
 
 export type TokenClaims =
