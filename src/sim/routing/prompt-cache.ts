@@ -79,6 +79,7 @@ export class PromptCache {
       moveMs += this.#save(slot.state);
       moveMs += this.#restore(slot, prompt);
     }
+    this.#evict();
     // The last token of a prompt is always read, for its prediction is the first token of the answer.
     const cachedTokens = Math.max(0, Math.min(commonTokens(slot.state?.prompt, prompt), prompt.tokens - 1));
     slot.busy = true;
@@ -145,11 +146,15 @@ export class PromptCache {
     if (this.#saved.some((other) => contains(other, state))) return 0;
     this.#saved = this.#saved.filter((other) => !contains(state, other));
     this.#saved.push(state);
+    return state.tokens * MOVE_MS_PER_TOKEN;
+  }
+
+  /** Only after a state was restored (`prompt_save`, `prompt_load`, `update`): what is about to go may still be of use. */
+  #evict(): void {
     let bytes = this.#saved.reduce((sum, { tokens }) => sum + tokens, 0) * this.#limits.kvBytesPerToken;
     while (bytes > this.#limits.hostMemoryBytes && this.#saved.length > 1) {
       bytes -= (this.#saved.shift()?.tokens ?? 0) * this.#limits.kvBytesPerToken;
     }
-    return state.tokens * MOVE_MS_PER_TOKEN;
   }
 
   /** Moves the saved state that shares most with the prompt into the slot, if it beats what the slot holds. */

@@ -102,6 +102,15 @@ describe("the prompt cache (§1.3)", () => {
     expect(tiny.savedStates).toBe(1);
   });
 
+  it("restores a state before what was saved for it pushes it out", () => {
+    const cache = cacheOf(1, 6 * BLOCK);
+    serve(cache, prompt(1, 2, 3), 1);
+    serve(cache, prompt(4, 5, 6), 2);
+    serve(cache, prompt(7, 8, 9), 3);
+    expect(cache.savedStates).toBe(2);
+    expect(serve(cache, prompt(1, 2, 3, 10), 4).cachedTokens).toBe(3 * BLOCK);
+  });
+
   it("charges the time that states take to move", () => {
     const cache = cacheOf(1);
     serve(cache, prompt(1, 2), 1);
