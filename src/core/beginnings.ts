@@ -50,7 +50,7 @@ export function unread(tree: Beginnings, stretch: Stretch | undefined, runner: R
 export function visitReaders(
   tree: Beginnings,
   hashes: readonly number[],
-  visit: (readers: Iterable<Runner>, at: number) => void,
+  visit: (readers: Stretch["readers"], at: number) => void,
 ): void {
   const known = lastKnown(tree, hashes);
   if (known === undefined) return;
@@ -63,7 +63,7 @@ export function visitReaders(
     if (place === -1) continue;
     at = place;
     told = stretch.readers.size;
-    visit(stretch.readers.keys(), at);
+    visit(stretch.readers, at);
   }
 }
 

@@ -1,8 +1,8 @@
 // Why this host: the candidates with their scores, the others with what kept them out. In large fleets the best and a count of the rest.
 import type { CandidateView, Decision, LeaseRequest } from "../wire/lease.ts";
 import type { Reason } from "./eligibility.ts";
-import { roomFor } from "./eligibility.ts";
 import type { Candidate, Choice, Policy } from "./policy/policy.ts";
+import { roomFor } from "./room.ts";
 import type { Host } from "./state.ts";
 
 /** Hosts described one by one; the decision travels with every grant. */

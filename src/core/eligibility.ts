@@ -2,9 +2,10 @@
 import type { LeaseRequest } from "../wire/lease.ts";
 import { majorityDigest } from "./digests.ts";
 import { backoffReason } from "./failures.ts";
-import { freeSlots } from "./leases.ts";
 import { deadAfterMs, isLeaving, isUnproven, servingBeat, statusOf } from "./liveness.ts";
 import { isQuarantined, quarantinedUntil } from "./rivals.ts";
+import { newRooms } from "./room.ts";
+import type { Rooms } from "./room.ts";
 import type { Fleet, FleetModel, Host } from "./state.ts";
 
 /** Why a host cannot take a request; in the order in which they are looked for. */
@@ -36,6 +37,7 @@ export interface Verdict {
 export interface Field {
   readonly hosts: readonly Host[];
   readonly members: ReadonlySet<Host>;
+  readonly rooms: Rooms;
   readonly out: readonly Verdict[];
   /** The fleet's when this was judged. */
   readonly version: number;
@@ -63,7 +65,8 @@ export function judgeHosts(fleet: Fleet, request: LeaseRequest, now: number): Fi
   }
   // The fastest first: of many hosts not all are looked at closely.
   hosts.sort((a, b) => speedOf(b) - speedOf(a));
-  return { hosts, members: new Set(hosts), out, version: fleet.version, validUntil };
+  const rooms = newRooms(hosts, request);
+  return { hosts, members: new Set(hosts), rooms, out, version: fleet.version, validUntil };
 }
 
 function speedOf({ speed }: Host): number {
@@ -74,24 +77,6 @@ function speedOf({ speed }: Host): number {
 export function reasonNotNow(host: Host, request: LeaseRequest, now: number): Reason | undefined {
   if (request.exclude.length > 0 && request.exclude.includes(host.registration.id)) return "excluded";
   return backoffReason(host, now);
-}
-
-/** Counts how many more such requests a host of the field has room for. */
-export function roomFor(host: Host, { kind, model, runner }: LeaseRequest): number {
-  if (kind === "control") return 1;
-  const { quiesced } = host;
-  if (quiesced !== undefined && quiesced.model === model && quiesced.options !== runner) return 0;
-  const free = freeSlots(host, model);
-  return free > 0 && model !== undefined && runsOtherwise(host, model, runner) ? 0 : free;
-}
-
-/** Ollama would reload the model for other options, and for that wait until all that run on it are done. */
-export function runsOtherwise(host: Host, model: string, options: string): boolean {
-  if (!host.usedByModel.has(model)) return false;
-  for (const { work } of host.leases.values()) {
-    if (work !== undefined && work.runner.model === model && work.runner.options !== options) return true;
-  }
-  return false;
 }
 
 /** Tells whether a principal's pool covers a host's. */

@@ -36,6 +36,7 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   if (beat.backend === "up") reconcileRunners(fleet, host, beat);
   recordFootprints(fleet, beat.running);
   orders.push(...spreadTo(fleet, host, beat, now));
+  host.changes += 1;
   fleet.touched.add(host);
   return [...orders, { type: "heartbeat-accepted", hostId, resync: first, unproven: isUnproven(host) }];
 }

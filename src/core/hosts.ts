@@ -77,6 +77,7 @@ function newHost(registration: HostRegistration, now: number): Host {
     loaded: new Set(),
     leases: new Map(),
     slotsUsed: 0,
+    changes: 0,
     usedByModel: new Map(),
     refusedUntil: 0,
     runners: new Map(),

@@ -163,6 +163,7 @@ function adoptLease(fleet: Fleet, host: Host, active: { id: string; model: strin
 function count(host: Host, lease: Lease, change: 1 | -1): void {
   if (lease.control) return;
   host.slotsUsed += change;
+  host.changes += 1;
   if (lease.model === undefined) return;
   const used = (host.usedByModel.get(lease.model) ?? 0) + change;
   if (used === 0) host.usedByModel.delete(lease.model);

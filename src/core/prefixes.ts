@@ -31,6 +31,8 @@ const REFERENCE_KV = 128 * 1024;
 const REFERENCE_BYTES = 4.9e9;
 /** Short prompts would be too many to remember them all: 200 hosts share the memory of one cell. */
 const PROMPTS_MAX = 400;
+/** Hosts that are always looked at for what they have read. */
+const CLOSE_MAX = 16;
 const KEEPING_LEAST = 0.05;
 const KEEPING_MOST = 2;
 const SHRINK = 0.95;
@@ -45,16 +47,24 @@ export function newHeldPrefixes(): HeldPrefixes {
   return { prompts: new Map(), tokens: 0, keeping: 1, matchedBytes: 0, stamp: -1 };
 }
 
-/** Finds the longest match of a request on every runner and leaves it there under a stamp. */
-export function matchPrefixes(tree: Beginnings, request: LeaseRequest, stamp: number): void {
+/**
+ * Finds the longest match of a request on every runner and leaves it there under a stamp. Answers the few hosts that
+ * have read most of it: what applications put before each prompt many have read.
+ */
+export function matchPrefixes(tree: Beginnings, request: LeaseRequest, stamp: number): ReadonlySet<string> {
+  const close = new Set<string>();
   visitReaders(tree, request.prefix, (readers, at) => {
     const bytes = endOf(request, at);
-    for (const { held, model } of readers) {
+    const few = readers.size <= CLOSE_MAX;
+    for (const { held, hostId, model, options } of readers.keys()) {
       if (held.stamp === stamp) continue;
+      const own = model === request.model && options === request.runner;
       held.stamp = stamp;
-      held.matchedBytes = model === request.model ? bytes : 0;
+      held.matchedBytes = own ? bytes : 0;
+      if (own && few) close.add(hostId);
     }
   });
+  return close;
 }
 
 /** Finds the longest match on one runner alone, which has read the hashes before each that it has read. */

@@ -1,6 +1,6 @@
 // Turns for options: where every host is busy with other options of a model, one is let run empty for those who have waited.
-import { runsOtherwise } from "./eligibility.ts";
 import type { Field } from "./eligibility.ts";
+import { runsOtherwise } from "./room.ts";
 import { AGEING_MS } from "./tenants.ts";
 import type { Fleet, Host, Waiting } from "./state.ts";
 
@@ -19,6 +19,7 @@ export function quiesceFor(fleet: Fleet, { request, queuedAt }: Waiting, field: 
   }
   if (best === undefined) return;
   best.quiesced = { model, options: runner, until: now + QUIESCED_MAX_MS };
+  best.changes += 1;
   fleet.quiesced.add(best);
 }
 
@@ -34,6 +35,7 @@ export function endQuiescence(fleet: Fleet, now: number): void {
 /** Ends the keeping of a host for others. */
 export function release(fleet: Fleet, host: Host): void {
   host.quiesced = undefined;
+  host.changes += 1;
   fleet.quiesced.delete(host);
 }
 

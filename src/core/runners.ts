@@ -20,6 +20,7 @@ export function runnerOf(fleet: Fleet, host: Host, model: string, options: strin
   const known = host.runners.get(key);
   if (known !== undefined) return known;
   const runner: Runner = {
+    hostId: host.registration.id,
     model,
     options,
     speed: newRunnerSpeed(),

@@ -1,12 +1,13 @@
 // Late binding: when a host may have got room, those who wait for it are tried in order; whoever comes is tried at once.
 import type { Effect, FleetEvent, StepContext } from "./events.ts";
-import { judgeHosts, roomFor } from "./eligibility.ts";
+import { judgeHosts } from "./eligibility.ts";
 import { grant } from "./grant.ts";
 import { keepsWaiting, place } from "./placement.ts";
 import { servingBeat } from "./liveness.ts";
 import type { Placement } from "./placement.ts";
 import { endQuiescence, quiesceFor } from "./quiesce.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
+import { roomFor } from "./room.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 import { Turns } from "./turns.ts";
 

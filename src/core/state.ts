@@ -62,6 +62,7 @@ export interface Lease {
 
 /** A model with the options it is started with, on one host: what is in memory or not, fast or slow. */
 export interface Runner {
+  readonly hostId: string;
   /** Canonical model key. */
   readonly model: string;
   /** Options that differ from the host's own; empty if none. */
@@ -154,6 +155,8 @@ export interface Host {
   loaded: Set<string>;
   readonly leases: Map<string, Lease>;
   slotsUsed: number;
+  /** Changes with whatever changes for how many requests it has room. */
+  changes: number;
   readonly usedByModel: Map<string, number>;
   failure?: Failure | undefined;
   refusedUntil: number;

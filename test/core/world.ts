@@ -1,6 +1,7 @@
 // A world around the fleet for property tests: hosts that know what they run, and a network that loses, repeats and delays.
 import { createFleet, nextWakeAt, step } from "../../src/core/fleet.ts";
 import type { Effect, Fleet, FleetBeat, FleetEvent, FleetSettings } from "../../src/core/fleet.ts";
+import { roomAt, roomFor } from "../../src/core/room.ts";
 import type { Grant, LeaseRequest, Outcome } from "../../src/wire/lease.ts";
 import { T0, aBeat, aModel, aRegistration, aRequest, seededRandom } from "./builders.ts";
 
@@ -231,6 +232,10 @@ export class World {
       this.broken.push("the queue is longer than its limit");
     for (const waiting of this.fleet.queue.waiting.values()) {
       if (this.now >= waiting.queuedAt + this.settings.queueTimeoutMs) this.broken.push("a request waits too long");
+    }
+    for (const { rooms } of this.fleet.fields.values()) {
+      const miscounted = rooms.hosts.some((host, index) => roomAt(rooms, index) !== roomFor(host, rooms.asked));
+      if (miscounted) this.broken.push("a host's room has changed unnoticed");
     }
     const bySlot = new Map<string, number>();
     const byModel = new Map<string, number>();
