@@ -8,7 +8,7 @@ import type { Purpose } from "../auth/keys.ts";
 import { writeWhole } from "../selfhost/files.ts";
 import { PROJECT_DIR } from "../selfhost/project.ts";
 import { STATE_FLAG } from "./flags.ts";
-import { ensureKeys, keysPath } from "./state.ts";
+import { ensureKeys, keysPath, readIssuer } from "./state.ts";
 import { CliError, say, valueOf } from "./terminal.ts";
 
 export function addInit(program: Command): void {
@@ -30,6 +30,8 @@ interface InitOptions {
 }
 
 async function init({ state, deploy, rotate, retire }: InitOptions): Promise<void> {
+  // Before the Worker gets its keys: it would answer nothing but 500 to a variable that it cannot use.
+  if (deploy === true) await readIssuer(state);
   const { text, isNew } = await ensureKeys(state);
   const changed = await changeKeys(text, rotate, retire);
   if (changed !== text) await writeWhole(keysPath(state), changed);

@@ -67,7 +67,8 @@ for (const { method, path, handler } of workRoutes) app.on(method, path, handler
 for (const { path, handler } of inferenceRoutes) app.post(path, handler);
 
 app.onError((cause, c) => {
-  console.error(logLine({ event: "unexpected", requestId: c.var.requestId, name: cause.name }));
+  const reason = /SQLITE_\w+/.exec(cause.message)?.[0];
+  console.error(logLine({ event: "unexpected", requestId: c.var.requestId, name: cause.name, reason }));
   return refuse(styleOf(readClientPath(c.req.url).path), {
     code: "cell_unavailable",
     message: "hive: cannot serve this request now",

@@ -3,6 +3,7 @@ import type { Result } from "../wire/result.ts";
 import type { Settings } from "../wire/settings.ts";
 import { readSettings, settingsSchema } from "../wire/settings.ts";
 import { readTunnelAccess } from "../wire/tunnel-access.ts";
+import { whyUnusable } from "./usable-settings.ts";
 import { readWranglerFile } from "./wrangler-file.ts";
 
 export interface EdgeConfig {
@@ -29,6 +30,8 @@ export async function readEdgeConfig(source: ConfigSource): Promise<Result<EdgeC
   const vars = mergeVars(file.value.vars, source.env);
   const settings = readSettings(vars);
   if (!settings.ok) return settings;
+  const unusable = whyUnusable(settings.value);
+  if (unusable !== undefined) return { ok: false, error: unusable };
   const tunnelAccess = readTunnelAccess(source.env["TUNNEL_ACCESS"]);
   if (!tunnelAccess.ok) return tunnelAccess;
   return {

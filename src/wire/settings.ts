@@ -76,9 +76,9 @@ export const settingsSchema = z.object({
   KEEP_ALIVE: positive.prefault("15s").describe("A byte at least this often on the way from an agent."),
   STALL_LIMIT: positive.prefault("60s").describe("Longest silence inside an answer; twice that with tools or format."),
   ABANDON_LOADS: z
-    .literal("never")
-    .transform(() => undefined)
-    .or(durationSetting)
+    .string()
+    .transform((text) => (text === "never" ? undefined : text))
+    .pipe(durationSetting.optional())
     .prefault("never")
     .describe("How long after the last who waited has left a load is given up; or never."),
   SCALE_WAIT: positive.prefault("2s").describe("What 95 % of requests shall not wait longer than for a slot."),

@@ -52,6 +52,40 @@ describe("readEdgeConfig", () => {
     expect(bad.ok ? "" : bad.error).toMatch(/^MAX_INSTANCES: /);
   });
 
+  it.each([
+    ["TIMEOUT", "0ms"],
+    ["TIMEOUT", "25d"],
+    ["ABANDON_LOADS", "maybe"],
+    ["ABANDON_LOADS", "400d"],
+    ["HEARTBEAT_INTERVAL", "1ms"],
+    ["MAX_BODY", "0"],
+    ["MIN_INSTANCES", "11"],
+    ["CONTEXT_SIZES", "4096,0"],
+    ["SCALER_URL", "http://["],
+    ["HOST_DOMAINS", "*.example.com"],
+    ["HOST_DOMAINS", "https://example.com"],
+    ["ALLOWED_ORIGINS", "https://a.example.com/"],
+    ["ALLOWED_ORIGINS", "https://*.example.com"],
+    ["ALLOWED_ORIGINS", "a.example.com"],
+  ])("refuses what cannot be meant: %s=%s", async (name, value) => {
+    const { projectDir, stateDir } = await project();
+    const read = await readEdgeConfig({ projectDir, stateDir, env: { [name]: value } });
+    expect(read.ok ? "" : read.error).toMatch(new RegExp(`^${name}: [^\n]+$`));
+  });
+
+  it.each([
+    ["ABANDON_LOADS", "never"],
+    ["ABANDON_LOADS", "10m"],
+    ["QUEUE_TIMEOUT", "0s"],
+    ["SCALER_URL", "poll"],
+    ["SCALER_URL", "http://[::1]:8790/"],
+    ["HOST_DOMAINS", ".example.com, hosts.example.org"],
+    ["ALLOWED_ORIGINS", "*, https://a.example.com:8443, capacitor://localhost"],
+  ])("takes what can be meant: %s=%s", async (name, value) => {
+    const { projectDir, stateDir } = await project();
+    expect((await readEdgeConfig({ projectDir, stateDir, env: { [name]: value } })).ok).toBe(true);
+  });
+
   it("sees a changed file although it remembers what it read", async () => {
     const { projectDir, stateDir } = await project();
     const read = async () => readEdgeConfig({ projectDir, stateDir, env: {} });
