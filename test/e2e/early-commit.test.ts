@@ -14,12 +14,14 @@ const models = [
   simulatedModel({ name: "ponderous", capabilities: ["completion", "embedding"], prefillTokensPerSecond: 60 }),
   simulatedModel({ name: "heavy", capabilities: ["embedding"], loadMs: 400 }),
 ];
+/** Takes half a second to be pulled. */
+const registry = [simulatedModel({ name: "wanted", sizeBytes: 4_000_000 })];
 const FAILED = /model runner has unexpectedly stopped|model requires more system memory/;
 
 let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet({ EARLY_COMMIT: `${EARLY_COMMIT_MS}ms`, KEEP_ALIVE: `${KEEP_ALIVE_MS}ms` });
-  await fleet.addHost("a", { models, slots: 4 }, 4);
+  await fleet.addHost("a", { models, registry, pullBytesPerSecond: 8_000_000, slots: 4 }, 4);
 }, 60_000);
 afterEach(async () => await fleet.hosts[0]?.ollama.clearFaults());
 afterAll(async () => await fleet.close());
@@ -83,6 +85,18 @@ describe.each(CASES)("$path, stream $stream", ({ path, stream, type, begins }) =
     const last = stream ? (text.split("\n").at(-1) ?? "") : text;
     expect(JSON.stringify(JSON.parse(last.replace(/^data: /, "")))).toMatch(FAILED);
   });
+});
+
+it("begins the answer to a pull that is not streamed with 200 and space", async () => {
+  const token = await fleet.clientToken({ scope: ["inference", "manage"] });
+  const response = await fetch(`${fleet.url}/api/pull`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ model: "wanted", stream: false }),
+  });
+  const text = await response.text();
+  expect([response.status, text.startsWith(" ")]).toEqual([200, true]);
+  expect(JSON.parse(text)).toEqual({ status: "success" });
 });
 
 it.each([true, false])(

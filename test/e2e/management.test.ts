@@ -137,7 +137,7 @@ describe("hive model", () => {
     expect((await hive("pull", "wanted", "--copies", "2")).code).toBe(0);
     const loaded = await hive("load", "wanted", "--copies", "2");
     expect([loaded.code, loaded.errors.at(-1)]).toEqual([0, expect.stringMatching(/^wanted is loaded on \w, \w$/)]);
-    expect((await hive("list")).stdout).toMatch(/wanted:latest +\w+ +4MB +a b c +\w \w/);
+    expect((await hive("list")).stdout).toMatch(/wanted:latest +\w+ +4\.0 MB +a b c +\w \w/);
     const unloaded = await hive("unload", "wanted");
     expect(unloaded.errors.at(-1)).toMatch(/^wanted is unloaded on \w, \w$/);
     const removed = await hive("remove", "wanted");

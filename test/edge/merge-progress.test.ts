@@ -1,6 +1,6 @@
 // The progress of several hosts as that of one.
 import { expect, it } from "vitest";
-import { Progress } from "../../src/edge/models/merge-progress.ts";
+import { mergeProgress, Progress } from "../../src/edge/models/merge-progress.ts";
 
 const layer = (completed?: number) => ({
   status: "pulling 0123",
@@ -55,4 +55,31 @@ it("takes an end without success for a failure", () => {
   progress.take("a", { status: "pulling manifest" });
   progress.end("a");
   expect(progress.conclusion().error).toMatch(/stopped answering/);
+});
+
+it("is never silent while its hosts are, with what no reader of its records sees", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const leg = {
+    ok: true,
+    value: { head: { status: 200, headers: {} }, leftover: new Uint8Array(0), rest: readable },
+  } as const;
+  const { body, ended } = mergeProgress([{ hostId: "a", leg }], {
+    perHost: true,
+    keepAliveMs: 5,
+    onLeft: () => undefined,
+  });
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await reader.read()).value).toBe(" ");
+  expect((await reader.read()).value).toBe(" ");
+  const writer = writable.getWriter();
+  void writer.write(new TextEncoder().encode('{"status":"success"}\n')).then(async () => await writer.close());
+  let text = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+  await ended;
+  expect(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual([{ status: "success", host: "a" }, { status: "success" }]);
 });

@@ -6,6 +6,7 @@ import { isPlace } from "../../wire/cells.ts";
 import type { CellSite, Place } from "../../wire/cells.ts";
 import { cellOf } from "../env.ts";
 import type { HonoEnv } from "../env.ts";
+import { within } from "../within.ts";
 import { logLine } from "../../wire/log-line.ts";
 
 /** A cell that has not answered by then is left out of what is read from all. */
@@ -43,11 +44,7 @@ export async function askAll<Value>(
         console.warn(logLine({ event: "cell-unreachable", cell: site.name, name }));
         return undefined;
       });
-      return await Promise.race([asked, silence()]);
+      return await within(asked, ANSWER_WITHIN_MS);
     }),
   );
-}
-
-async function silence(): Promise<undefined> {
-  return await new Promise((resolve) => setTimeout(() => resolve(undefined), ANSWER_WITHIN_MS));
 }

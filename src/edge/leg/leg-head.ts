@@ -3,6 +3,7 @@ import * as z from "zod";
 import { LEG_HEAD_MAX_BYTES, legHeadSchema, legStatusSchema } from "../../wire/leg.ts";
 import type { LegHead, LegStatus } from "../../wire/leg.ts";
 import type { Result } from "../../wire/result.ts";
+import { within } from "../within.ts";
 
 const NEWLINE = 0x0a;
 /** `response.created` repeats the request's instructions and tools; a longer one is passed on unread. */
@@ -86,19 +87,13 @@ async function readWithin(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   limitMs: number,
 ): Promise<Uint8Array | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), limitMs);
-  });
   try {
-    const read = await Promise.race([reader.read(), silence]);
+    const read = await within(reader.read(), limitMs);
     if (read === undefined) await reader.cancel("silent");
     return read === undefined || read.done ? undefined : read.value;
   } catch {
     // The connection broke: for the caller the same as an end.
     return undefined;
-  } finally {
-    if (timer !== undefined) clearTimeout(timer);
   }
 }
 

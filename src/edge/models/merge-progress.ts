@@ -20,6 +20,8 @@ const LOST = "the host stopped answering; its work may not be done";
 export interface MergeOptions {
   /** Every host's own records, with its id, instead of one stream as of one Ollama. */
   readonly perHost: boolean;
+  /** A byte at least this often, whatever the hosts say. */
+  readonly keepAliveMs: number;
   /** The client has left. */
   readonly onLeft: () => void;
 }
@@ -27,7 +29,7 @@ export interface MergeOptions {
 /** NDJSON as Ollama streams it, and a promise that it has ended. */
 export function mergeProgress(
   answers: readonly HostAnswer[],
-  { perHost, onLeft }: MergeOptions,
+  { perHost, keepAliveMs, onLeft }: MergeOptions,
 ): { body: ReadableStream<Uint8Array>; ended: Promise<void> } {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -43,6 +45,8 @@ export function mergeProgress(
     merged.end(hostId);
   };
   const run = async (): Promise<void> => {
+    // Space before the next record, which no client notices: hosts may verify a large file for longer than a client waits.
+    const filler = setInterval(() => void writer.write(encoder.encode(" ")).catch(onLeft), keepAliveMs);
     try {
       await Promise.all(answers.map(follow));
       await write(merged.conclusion());
@@ -50,6 +54,8 @@ export function mergeProgress(
     } catch {
       onLeft();
       await writer.abort().catch(() => undefined);
+    } finally {
+      clearInterval(filler);
     }
   };
   return { body: readable, ended: run() };

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { HonoEnv } from "../env.ts";
 import { errorRecord } from "./lost-record.ts";
 import type { ApiStyle } from "../refuse.ts";
+import { within } from "../within.ts";
 
 export interface SlowRequest {
   readonly style: ApiStyle;
@@ -70,6 +71,7 @@ async function finish(
   } catch {
     // The client has left: what runs for it ends, and what it would have been told goes nowhere.
     request.onGone();
+    await writer.abort().catch(() => undefined);
     await answer.then(async (response) => await response.body?.cancel()).catch(() => undefined);
   }
 }
@@ -88,17 +90,4 @@ async function copy(body: ReadableStream<Uint8Array>, writer: WritableStreamDefa
 /** `body` is the error in the shape of the API, as it would have been the answer. */
 function failureOf({ style, path, streaming }: SlowRequest, body: string): string {
   return streaming ? errorRecord(style, path, body) : body;
-}
-
-async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    // setTimeout takes no more than 2^31-1 ms.
-    timer = setTimeout(() => resolve(undefined), Math.min(limitMs, 2 ** 31 - 1));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    if (timer !== undefined) clearTimeout(timer);
-  }
 }

@@ -2,10 +2,13 @@
 import type { Context } from "hono";
 import { ERRORS } from "../../wire/errors.ts";
 import type { Refusal } from "../../wire/lease.ts";
+import type { WorkPlan } from "../../wire/model-work.ts";
 import { formatSize } from "../../wire/size.ts";
 import { pipeStream } from "../request/answer.ts";
 import type { Lost } from "../request/answer.ts";
+import { beginInTime } from "../request/early-commit.ts";
 import type { HonoEnv } from "../env.ts";
+import type { Forwarded } from "../leg/forward.ts";
 import { forwarded } from "../leg/forwarded.ts";
 import { lostRecord } from "../request/lost-record.ts";
 import { mergeProgress } from "../models/merge-progress.ts";
@@ -35,19 +38,30 @@ export function manage(route: WorkRoute) {
     if (!read.ok) return refuse("ollama", read.error);
     const wish = readWish(c);
     if (!wish.ok) return refuse("ollama", wish.error);
-    const { spelled, model, names } = read.value;
+    const { spelled, model, names, streaming } = read.value;
     c.set("about", names.join(" "));
     // Nothing is named: some host says so.
     const work = spelled === "" ? "create" : route.work;
     const plan = await planWork(c, { work, model, ...wish.value });
     if (!plan.ok) return refuse("ollama", wordRefusal(route, spelled, plan.error));
-    const abort = new AbortController();
     const request = { ...(await forwarded(c, route.path, body.value, model)), method: route.method };
-    const answers = await callTargets(c, plan.value.targets, request, abort);
-    const headers = workHeaders(c, plan.value);
-    if (areStreams(answers)) return stream(c, answers, headers, abort);
-    return combine(await readAnswers(answers), headers);
+    const abort = new AbortController();
+    const slow = { style: "ollama", path: route.path, streaming, status: () => undefined } as const;
+    const onGone = (): void => abort.abort();
+    return await beginInTime(c, { ...slow, onGone }, carryOut(c, plan.value, request, abort));
   };
+}
+
+async function carryOut(
+  c: Context<HonoEnv>,
+  plan: WorkPlan,
+  request: Forwarded,
+  abort: AbortController,
+): Promise<Response> {
+  const answers = await callTargets(c, plan.targets, request, abort);
+  const headers = workHeaders(c, plan);
+  if (areStreams(answers)) return stream(c, answers, headers, abort);
+  return combine(await readAnswers(answers), headers);
 }
 
 /** One host's progress is passed on as it is; that of several is merged. */
@@ -63,8 +77,11 @@ function stream(
     record: lostRecord({ style: "ollama", path: c.req.path, begun: new Uint8Array(0) }),
     outcome: { type: "host-failed", reason: "died in the middle of its work" },
   });
+  const { KEEP_ALIVE: keepAliveMs } = c.var.prepared.settings;
   const { body, ended } =
-    only?.ok === true ? pipeStream(only.value, lost) : mergeProgress(answers, { perHost, onLeft: () => abort.abort() });
+    only?.ok === true
+      ? pipeStream(only.value, lost)
+      : mergeProgress(answers, { perHost, keepAliveMs, onLeft: () => abort.abort() });
   c.executionCtx.waitUntil(ended);
   return new Response(body, { headers: { ...headers, "content-type": "application/x-ndjson" } });
 }
