@@ -4,7 +4,7 @@ import { catalog, isCovered } from "../core/catalog.ts";
 import { summarize } from "../core/cells/summary.ts";
 import { shorten } from "../core/explain.ts";
 import { canRegister, createFleet, nextWakeAt, step, viewFleet } from "../core/fleet.ts";
-import type { Effect, Fleet, FleetBeat, FleetEvent, HostPast } from "../core/fleet.ts";
+import type { Effect, Fleet, FleetEvent, HostPast } from "../core/fleet.ts";
 import type {
   CancelledLease,
   CatalogQuery,
@@ -23,7 +23,6 @@ import type { Heartbeat, Limits, Order } from "../wire/heartbeat.ts";
 import type { HostRegistration, PublicKey } from "../wire/host.ts";
 import type { AcquireAnswer, LeaseRequest, Outcome } from "../wire/lease.ts";
 import type { WorkAnswer, WorkQuery } from "../wire/model-work.ts";
-import { parseModelName } from "../wire/model-name.ts";
 import type { Result } from "../wire/result.ts";
 import type { ScaleOrder, ScaleView } from "../wire/scale.ts";
 import { readSettings } from "../wire/settings.ts";
@@ -36,6 +35,7 @@ import { Tenants } from "./tenants.ts";
 import { OrderStore } from "./order-store.ts";
 import { Scaling } from "./scaling.ts";
 import { planWork } from "./work-plan.ts";
+import { withKeys } from "./keyed-beat.ts";
 
 /** After a lost memory, requests wait so many heartbeat intervals for the first heartbeats: 6 s at an interval of 5 s. */
 const WARM_UP_INTERVALS = 1.2;
@@ -245,6 +245,7 @@ export class Cell extends DurableObject implements CellRpc {
 
   async planWork(query: WorkQuery): Promise<WorkAnswer> {
     this.#apply({ type: "tick" });
+    if (query.work === "unload" && query.model !== undefined) this.#unwant(query.model);
     return planWork(this.#fleet, query, Date.now());
   }
 
@@ -304,6 +305,17 @@ export class Cell extends DurableObject implements CellRpc {
     }
   }
 
+  /** What is unloaded stays so until somebody asks for it again: loads that were ordered ahead are taken back. */
+  #unwant(model: string): void {
+    for (const [hostId, orders] of this.#orders) {
+      this.#orders.set(
+        hostId,
+        orders.filter((order) => order.type !== "load" || order.model !== model),
+      );
+    }
+    this.#apply({ type: "model-unwanted", model });
+  }
+
   /** Keeps an order until the host's next heartbeat. */
   #give(hostId: string, order: Order): void {
     this.#orders.set(hostId, [...(this.#orders.get(hostId) ?? []), order]);
@@ -327,17 +339,4 @@ export class Cell extends DurableObject implements CellRpc {
 function limitsOf({ KEEP_ALIVE, STALL_LIMIT, ABANDON_LOADS }: Settings): Limits {
   const limits = { keepAliveMs: KEEP_ALIVE, stallMs: STALL_LIMIT };
   return ABANDON_LOADS === undefined ? limits : { ...limits, abandonLoadsAfterMs: ABANDON_LOADS };
-}
-
-/** Gives each model its canonical key; what has no valid name cannot be asked for and is left out. */
-function withKeys(beat: Heartbeat, { ALLOW_CLOUD_MODELS }: Settings): FleetBeat {
-  const keyed = <Row extends { name: string }>(rows: readonly Row[]) =>
-    rows.flatMap((row) => {
-      const name = parseModelName(row.name);
-      // The stub of a cloud model is listed, and never taken for the local model of that name.
-      return name.ok ? [{ ...row, key: name.value.stored }] : [];
-    });
-  // A stub of a model that runs elsewhere would send prompts there, whatever it is called.
-  const models = beat.models.filter(({ remote }) => ALLOW_CLOUD_MODELS || remote !== true);
-  return { ...beat, models: keyed(models), running: keyed(beat.running) };
 }

@@ -23,6 +23,8 @@ export type FleetEvent =
   | { readonly type: "acquire"; readonly request: LeaseRequest; readonly leaseId: string }
   | { readonly type: "settle"; readonly leaseId: string; readonly outcome: Outcome }
   | { readonly type: "cancel"; readonly requestId: string }
+  /** Somebody has it unloaded: what was asked of it before is no reason to load it again. */
+  | { readonly type: "model-unwanted"; readonly model: string }
   | { readonly type: "tick" };
 
 export type Effect =

@@ -3,6 +3,7 @@ import type { Effect, FleetEvent, StepContext } from "./events.ts";
 import { recordHeartbeat } from "./heartbeats.ts";
 import { drainHost, proveHost, registerHost, removeHost } from "./hosts.ts";
 import { expireLeases, forgetTombstones, settleLease } from "./leases.ts";
+import { forgetDemand } from "./loads.ts";
 import { dequeue, enqueue, newQueue, refusal } from "./queue.ts";
 import { drainQueue } from "./schedule.ts";
 import { newFleetSpeed } from "./speed/speeds.ts";
@@ -91,6 +92,9 @@ function applyEvent(fleet: Fleet, event: FleetEvent, now: number): Effect[] {
       return [];
     case "cancel":
       return cancelRequest(fleet, event.requestId, now);
+    case "model-unwanted":
+      forgetDemand(fleet, event.model);
+      return [];
     case "tick":
       return [];
   }

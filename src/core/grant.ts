@@ -26,7 +26,8 @@ export function grant(
   addLease(fleet, host, { id: leaseId, requestId, hostId, model, control, ...books, work });
   if (host.quiesced !== undefined) release(fleet, host);
   if (host.failure !== undefined) host.failure.probeLeaseId = leaseId;
-  if (model !== undefined && !control) recordDemand(fleet, model, request.runner, now);
+  // Who wants it out of memory when it is done asks for no copy ahead of time.
+  if (model !== undefined && !control && request.unloads !== true) recordDemand(fleet, model, request.runner, now);
   fleet.lastChosen.set(model ?? "", hostId);
   return {
     type: "granted",

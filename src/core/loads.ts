@@ -143,3 +143,8 @@ export function recordDemand(fleet: Fleet, model: string, options: string, now: 
 }
 
 const MOST_DEMANDS = 1_000;
+
+/** Forgets that a model was asked for, with whatever options. */
+export function forgetDemand(fleet: Fleet, model: string): void {
+  for (const [key, asked] of fleet.demand) if (asked.model === model) fleet.demand.delete(key);
+}

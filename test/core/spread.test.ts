@@ -61,6 +61,14 @@ describe("a model that is asked for", () => {
     expect(orders(demanding(MODEL, 3).beat("cold", { ...HAS_BOTH, backend: "down" }))).toEqual([]);
   });
 
+  it("is not loaded again once somebody has had it unloaded, nor for requests that unload it themselves", () => {
+    const driver = demanding(MODEL, 3);
+    driver.send({ type: "model-unwanted", model: MODEL });
+    expect(orders(driver.beat("cold", { ...HAS_BOTH, vramFreeBytes: 16 * GB }))).toEqual([]);
+    const passing = demanding(MODEL, 9, {}, { unloads: true });
+    expect(orders(passing.beat("cold", { ...HAS_BOTH, vramFreeBytes: 16 * GB }))).toEqual([]);
+  });
+
   it("is left where it is when the fleet is told not to spread", () => {
     const driver = demanding(MODEL, 3, { spreads: false });
     expect(orders(driver.beat("cold", { ...HAS_BOTH, vramFreeBytes: 16 * GB }))).toEqual([]);

@@ -33,6 +33,8 @@ interface Open {
   readonly model: string;
   readonly hostId: string;
   readonly startedAt: number;
+  /** False for a request that has its model unloaded when it is done: no copy is worth keeping for it. */
+  readonly stays: boolean;
 }
 
 export interface Demand {
@@ -65,8 +67,9 @@ export function observe(demand: Demand, fleet: Fleet, seen: { event: FleetEvent;
   if (event.type === "acquire" && isDemand(event.request, effects)) {
     const { model } = event.request;
     countArrival(demand.total, now);
-    if (model !== undefined) countArrival(windowOf(demand, model, now), now);
+    if (model !== undefined && event.request.unloads !== true) countArrival(windowOf(demand, model, now), now);
   }
+  if (event.type === "model-unwanted") demand.byModel.delete(event.model);
   if (event.type === "settle") end(demand, event.leaseId, now, event.outcome.type.startsWith("host-"));
   if (event.type === "heartbeat") for (const { id, loadMs } of event.beat.finished) reportLoad(demand, id, loadMs, now);
   for (const effect of effects) {
@@ -207,10 +210,11 @@ function windowOf(demand: Demand, model: string, now: number): Window {
 function start(demand: Demand, lease: Lease, queuedMs: number): void {
   if (lease.control || lease.model === undefined) return;
   const now = lease.grantedAt;
-  demand.open.set(lease.id, { model: lease.model, hostId: lease.hostId, startedAt: now });
+  const stays = lease.work?.request.unloads !== true;
+  demand.open.set(lease.id, { model: lease.model, hostId: lease.hostId, startedAt: now, stays });
   noteUse(demand, lease.hostId, lease.model, now);
   countStart(demand.total, queuedMs, now);
-  countStart(windowOf(demand, lease.model, now), queuedMs, now);
+  if (stays) countStart(windowOf(demand, lease.model, now), queuedMs, now);
 }
 
 function end(demand: Demand, leaseId: string, now: number, failed: boolean): void {
@@ -220,7 +224,7 @@ function end(demand: Demand, leaseId: string, now: number, failed: boolean): voi
   noteUse(demand, open.hostId, open.model, now);
   const serviceMs = now - open.startedAt;
   countEnd(demand.total, serviceMs, now);
-  countEnd(windowOf(demand, open.model, now), serviceMs, now);
+  if (open.stays) countEnd(windowOf(demand, open.model, now), serviceMs, now);
   if (!failed) rememberEnded(demand, leaseId, open.model);
 }
 

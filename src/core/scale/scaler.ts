@@ -60,6 +60,7 @@ export function createScaler(settings: ScaleSettings, now: number, order?: Stand
 /** Learns from an event the fleet has taken. */
 export function watch(scaler: Scaler, fleet: Fleet, event: FleetEvent, effects: readonly Effect[]): void {
   observe(scaler.demand, fleet, { event, effects });
+  if (event.type === "model-unwanted") scaler.models.delete(event.model);
   if (event.type !== "host-registered") return;
   // The cell has lost its memory: hosts that were told to stop must not get work before they do.
   const host = fleet.hosts.get(event.registration.id);

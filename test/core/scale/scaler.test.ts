@@ -61,10 +61,10 @@ class Scene {
   }
 
   /** Asks for a model so many times. */
-  ask(count: number, model = MODEL, pinnedHost?: string): void {
+  ask(count: number, model = MODEL, pinnedHost?: string, unloads?: boolean): void {
     for (let index = 0; index < count; index += 1) {
       this.requests += 1;
-      const request = aRequest(`r${this.requests}`, { model, pinnedHost });
+      const request = aRequest(`r${this.requests}`, { model, pinnedHost, unloads });
       this.send({ type: "acquire", request, leaseId: `L-r${this.requests}` });
     }
   }
@@ -106,6 +106,36 @@ describe("copies of models", () => {
     scene.at(10_000);
     expect(scene.given()).toEqual(["b: load m:latest"]);
     expect(scene.given()).toEqual([]);
+  });
+
+  it("are not loaded again once somebody has had the model unloaded, unless a rule keeps them", () => {
+    scene.beat("a", { models });
+    scene.ask(8, MODEL, "a");
+    scene.at(3_000);
+    scene.settleAll();
+    scene.send({ type: "model-unwanted", model: MODEL });
+    expect(scene.given()).toEqual([]);
+    scene.at(60_000);
+    scene.beat("a", { models });
+    expect(scene.given()).toEqual([]);
+    scene.rules.set(MODEL, { minCopies: 1 });
+    expect(scene.given()).toEqual(["a: load m:latest"]);
+  });
+
+  it("are not kept for requests that have the model unloaded when they are done", () => {
+    scene.beat("a", { models });
+    scene.ask(8, MODEL, "a", true);
+    scene.at(3_000);
+    scene.settleAll();
+    expect(scene.given()).toEqual([]);
+  });
+
+  it("are loaded for other requests that are over", () => {
+    scene.beat("a", { models });
+    scene.ask(8, MODEL, "a");
+    scene.at(3_000);
+    scene.settleAll();
+    expect(scene.given()).toEqual(["a: load m:latest"]);
   });
 
   it("are not ordered where nobody asks", () => {
