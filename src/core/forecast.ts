@@ -48,6 +48,8 @@ type Parts = { -readonly [Key in keyof Forecast]: Forecast[Key] };
 const FIRST_TOKEN_WEIGHT = 1.5;
 /** An answer that has become longer than expected goes on for this part of the expectation. */
 const LEAST_REMAINING = 0.35;
+/** A delay of a request that takes so long in all counts as it is. Tuned in the simulator. */
+const FULL_WEIGHT_MS = 4_000;
 /** So much work may be risked at once on a host of unknown speed; more after a number of forecasts for it. */
 const TRIAL_MS = 3_000;
 const DOUBTS_MAX = 80;
@@ -119,7 +121,7 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   const decode = need.outputTokens * need.depthFactor * share * perToken;
   const slowed = batch === 1 ? 0 : Math.max(0, perToken - slowness / speedInBatch(rates.decode, batch - 1));
   // Whoever still reads now will write by the time this prompt is read, and stands still meanwhile as well.
-  const harm = neighbours.running * prefill + neighbours.tokensLeft * slowed + 0.5 * others * (prefill + decode);
+  const harm = neighbours.weight * prefill + neighbours.weightedTokens * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
   const sum = weight * (wait + load + owed + prefill) + decode + harm;
@@ -141,6 +143,11 @@ function doubtOf(host: Host, workMs: number): number {
   return Math.max(0, workMs - TRIAL_MS) * Math.max(0, 1 - host.doubted / DOUBTS_MAX);
 }
 
+/** What a delay of a request counts, by the time it takes in all: the long ones are who make the tail. */
+export function delayWeight(totalMs: number): number {
+  return Math.sqrt(totalMs / FULL_WEIGHT_MS);
+}
+
 /** How many times longer than expected the first requests on a runner have taken already, while none has ended. */
 function latenessOn(runner: Runner, now: number): number {
   let lateness = 1;
@@ -157,24 +164,27 @@ function cachedTokens(need: Need, runner: Runner): number {
   return Math.min(need.promptTokens - LEAST_READ, need.promptTokens * share * runner.speed.hitTrust);
 }
 
-const NOBODY: Neighbours = { running: 0, tokensLeft: 0, owedMs: 0 };
+const NOBODY: Neighbours = { running: 0, weight: 0, weightedTokens: 0, owedMs: 0 };
 
 interface Neighbours {
   running: number;
-  /** Tokens they have still to write, at depth 0. */
-  tokensLeft: number;
+  /** What a delay of all of them counts. */
+  weight: number;
+  /** Tokens they have still to write, at depth 0, each by its request's weight. */
+  weightedTokens: number;
   owedMs: number;
 }
 
-const NEIGHBOURS: Neighbours = { running: 0, tokensLeft: 0, owedMs: 0 };
+const NEIGHBOURS: Neighbours = { running: 0, weight: 0, weightedTokens: 0, owedMs: 0 };
 
 function measureNeighbours(runner: Runner, rates: Rates, now: number): Neighbours {
   const sum = NEIGHBOURS;
-  sum.running = sum.tokensLeft = sum.owedMs = 0;
+  sum.running = sum.weight = sum.weightedTokens = sum.owedMs = 0;
   const speed = speedInBatch(rates.decode, runner.work.length);
   for (const work of runner.work) {
     sum.running += 1;
-    sum.tokensLeft += tokensLeft(work, speed, now) * decodeDepthFactor(work.promptTokens);
+    sum.weight += work.delayWeight;
+    sum.weightedTokens += work.delayWeight * tokensLeft(work, speed, now) * decodeDepthFactor(work.promptTokens);
     const owed = Math.min(work.prefillMs, work.firstTokenAt - now);
     if (owed > 0) sum.owedMs += owed;
   }

@@ -1,6 +1,6 @@
 // Giving a lease: the books of host and runner, what is foreseen of the request, and the grant its client's edge gets.
 import type { Effect } from "./events.ts";
-import { forecast } from "./forecast.ts";
+import { delayWeight, forecast } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
 import { addLease } from "./leases.ts";
 import { isInPageCache, recordDemand } from "./loads.ts";
@@ -50,7 +50,7 @@ export function grant(
 function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
   const { request, model, shape, promptTokens, outputTokens, stamp } = need;
   const runner = runnerOf(fleet, host, model, request.runner);
-  const { load, owed, prefill } = forecast(fleet, host, need);
+  const { load, owed, prefill, decode } = forecast(fleet, host, need);
   return {
     request,
     runner,
@@ -64,5 +64,6 @@ function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
     firstTokenAt: now + (load + owed + prefill) * 1_000,
     prefillHeldMs: owed * 1_000,
     decodeHeldMs: 0,
+    delayWeight: delayWeight((load + owed + prefill + decode) * 1_000),
   };
 }

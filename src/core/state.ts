@@ -101,6 +101,8 @@ export interface Work {
   /** Others' reading while it waits to be read, and while its answer is written, ms; as expected. */
   prefillHeldMs: number;
   decodeHeldMs: number;
+  /** What a delay of it counts against one of others. */
+  readonly delayWeight: number;
 }
 
 export interface Quiesced {
