@@ -20,7 +20,7 @@ import { connectionsClosed } from "./routes/connections.ts";
 import { showDashboard } from "./routes/dashboard.ts";
 import { joinHost, recordHeartbeat } from "./routes/hosts.ts";
 import { inferenceRoutes } from "./routes/inference.ts";
-import { workRoutes } from "./routes/manage.ts";
+import { showTenant, workRoutes } from "./routes/manage.ts";
 import { readUsage, showRequest } from "./routes/usage.ts";
 import { readFleet, readMetrics, readScale, removeHost, setDrained } from "./routes/operators.ts";
 import { issueToken, listTokens, readAudit, revokeSub, revokeToken } from "./routes/tokens.ts";
@@ -63,6 +63,7 @@ app
   .get("/v1/models", listOpenAiModels)
   .get("/v1/models/:model", showOpenAiModel);
 app.get("/api/blobs/:digest", askForBlob).post("/api/blobs/:digest", uploadBlob);
+app.post("/api/me", showTenant);
 for (const { method, path, handler } of workRoutes) app.on(method, path, handler);
 for (const { path, handler } of inferenceRoutes) app.post(path, handler);
 

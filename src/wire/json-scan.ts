@@ -54,7 +54,7 @@ export function scanBody(bytes: Uint8Array, limits: ScanLimits = SCAN_LIMITS): S
   const { type } = outer;
   // Go takes `null` for an object without members.
   if (type !== "object" && type !== "null")
-    return { ok: false, error: { code: "not_object", message: notObjectMessage(type), jsonType: type } };
+    return { ok: false, error: { code: "not_object", message: "no JSON object", jsonType: type } };
 
   const behind = skipSpace(bytes, outer.end);
   if (behind < bytes.length) return refuse("trailing", goSyntaxMessage(bytes, behind, "after top-level value"));
@@ -98,10 +98,6 @@ function grammarError(bytes: Uint8Array, grammar: JsonGrammar): ScanError {
   const { fault } = grammar;
   if (fault?.kind === "limit") return { code: "limit", message: fault.message };
   return { code: "syntax", message: goSyntaxMessage(bytes, fault?.at ?? bytes.length, fault?.context ?? "") };
-}
-
-function notObjectMessage(type: NoObject): string {
-  return `the body must be a JSON object, not ${goTypeWord(type)}`;
 }
 
 /** The word that Go uses for a JSON type in `json: cannot unmarshal WORD into Go value of type …`. */

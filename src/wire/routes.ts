@@ -70,6 +70,7 @@ const clients: readonly Route[] = [
   inference("/v1/audio/transcriptions"),
   manage("POST", "/api/pull"),
   manage("POST", "/api/push"),
+  manage("POST", "/api/me"),
   manage("POST", "/api/create"),
   manage("HEAD", "/api/blobs/:digest"),
   manage("POST", "/api/blobs/:digest"),

@@ -55,48 +55,72 @@ export const POLICY_NAMES = [
 export type PolicyName = (typeof POLICY_NAMES)[number];
 
 export const settingsSchema = z.object({
-  MAX_INSTANCES: whole(1, 10_000).prefault("10").describe("Most hosts registered at once."),
-  MIN_INSTANCES: whole(0, 10_000).prefault("0").describe("Autoscaling never goes below."),
-  TIMEOUT: durationSetting.prefault("500ms").describe("Most time a host may take to accept a request."),
-  LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("predicted_latency").describe("How a host is chosen."),
-  MODEL_POLICY: pairsSetting(z.enum(POLICY_NAMES))
-    .prefault("")
-    .describe("How a host is chosen for single models: GLOB=STRATEGY, comma-separated, the first that fits."),
-  HOST_TIERS: pairsSetting(tier)
-    .prefault("")
-    .describe("Tiers of hosts for the strategy priority: GLOB=TIER, lower first; hosts that fit none are of tier 0."),
-  CONTEXT_SIZES: sizes
-    .prefault("")
-    .describe("Contexts (num_ctx) that requests are rounded up to, tokens, comma-separated; empty: as they ask."),
-  QUEUE_TIMEOUT: durationSetting.prefault("30s").describe("Most time a request waits for a slot."),
-  QUEUE_LIMIT: whole(0, 100_000).prefault("256").describe("Most requests waiting in a cell."),
-  HEARTBEAT_INTERVAL: durationSetting.prefault("5s").describe("Time between heartbeats."),
-  REQUEST_LIMIT: positive.prefault("30m").describe("Most time a request may take, from its arrival to its last byte."),
-  EARLY_COMMIT: durationSetting.prefault("240s").describe("When an answer that has not begun is committed with 200."),
-  KEEP_ALIVE: positive.prefault("15s").describe("A byte at least this often on the way from an agent."),
-  STALL_LIMIT: positive.prefault("60s").describe("Longest silence inside an answer; twice that with tools or format."),
+  /** Most hosts registered at once. */
+  MAX_INSTANCES: whole(1, 10_000).prefault("10"),
+  /** Autoscaling never goes below. */
+  MIN_INSTANCES: whole(0, 10_000).prefault("0"),
+  /** Most time a host may take to accept a request. */
+  TIMEOUT: durationSetting.prefault("500ms"),
+  /** How a host is chosen. */
+  LOAD_BALANCING_STRATEGY: z.enum(POLICY_NAMES).prefault("predicted_latency"),
+  /** How a host is chosen for single models: GLOB=STRATEGY, comma-separated, the first that fits. */
+  MODEL_POLICY: pairsSetting(z.enum(POLICY_NAMES)).prefault(""),
+  /** Tiers of hosts for the strategy priority: GLOB=TIER, lower first; hosts that fit none are of tier 0. */
+  HOST_TIERS: pairsSetting(tier).prefault(""),
+  /** Contexts (num_ctx) that requests are rounded up to, tokens, comma-separated; empty: as they ask. */
+  CONTEXT_SIZES: sizes.prefault(""),
+  /** Most time a request waits for a slot. */
+  QUEUE_TIMEOUT: durationSetting.prefault("30s"),
+  /** Most requests waiting in a cell. */
+  QUEUE_LIMIT: whole(0, 100_000).prefault("256"),
+  /** Time between heartbeats. */
+  HEARTBEAT_INTERVAL: durationSetting.prefault("5s"),
+  /** Most time a request may take, from its arrival to its last byte. */
+  REQUEST_LIMIT: positive.prefault("30m"),
+  /** When an answer that has not begun is committed with 200. */
+  EARLY_COMMIT: durationSetting.prefault("240s"),
+  /** A byte at least this often on the way from an agent. */
+  KEEP_ALIVE: positive.prefault("15s"),
+  /** Longest silence inside an answer; twice that with tools or format. */
+  STALL_LIMIT: positive.prefault("60s"),
+  /** How long after the last who waited has left a load is given up; or never. */
   ABANDON_LOADS: z
     .string()
     .transform((text) => (text === "never" ? undefined : text))
     .pipe(durationSetting.optional())
-    .prefault("never")
-    .describe("How long after the last who waited has left a load is given up; or never."),
-  SCALE_WAIT: positive.prefault("2s").describe("What 95 % of requests shall not wait longer than for a slot."),
-  SCALE_WINDOW: positive.prefault("2m").describe("The newest requests that a change of load is looked for in."),
-  SCALE_COOLDOWN: positive.prefault("5m").describe("How long less must have been enough before there is less."),
-  SCALER_URL: scalerSetting.prefault("").describe("Where orders for hosts are posted; poll if they are fetched."),
-  SCALER_DEADLINE: positive.prefault("5m").describe("Within what time an order for hosts is to be carried out."),
-  AUTO_PULL: list.prefault("").describe("Globs of models that may be downloaded to hosts that lack them."),
-  MODEL_RULES: modelRulesSetting.prefault("{}").describe("Rules for models, by glob: JSON."),
-  MAX_BODY: sizeSetting.prefault("32MB").describe("Largest request body the edge reads."),
-  HOST_DOMAINS: list.prefault("").describe("Suffixes a host's tunnel hostname may have."),
-  ALLOW_LOCAL_HOSTS: flag.prefault("false").describe("Whether http://127.0.0.1:PORT may be a host."),
-  TRUSTED_ISSUERS: trustedIssuersSetting.prefault("[]").describe("Other issuers of tokens: JSON."),
-  ALLOWED_ORIGINS: list.prefault("").describe("Web origins that may call, beside Ollama's defaults; * for all."),
-  MODEL_ALIASES: aliases.prefault("").describe("Other names for models, as gpt-4o-mini=llama3.2:3b, comma-separated."),
-  ALLOW_CLOUD_MODELS: flag.prefault("false").describe("Whether models that leave the host are served."),
-  CELLS: cellsSetting.prefault("").describe("Cells as POOL:REGION[:SHARD], comma-separated; empty is one."),
-  HIVE_ISSUER: z.string().min(1).max(200).prefault("hive").describe("Issuer name in every token of this Hive."),
+    .prefault("never"),
+  /** What 95 % of requests shall not wait longer than for a slot. */
+  SCALE_WAIT: positive.prefault("2s"),
+  /** The newest requests that a change of load is looked for in. */
+  SCALE_WINDOW: positive.prefault("2m"),
+  /** How long less must have been enough before there is less. */
+  SCALE_COOLDOWN: positive.prefault("5m"),
+  /** Where orders for hosts are posted; poll if they are fetched. */
+  SCALER_URL: scalerSetting.prefault(""),
+  /** Within what time an order for hosts is to be carried out. */
+  SCALER_DEADLINE: positive.prefault("5m"),
+  /** Globs of models that may be downloaded to hosts that lack them. */
+  AUTO_PULL: list.prefault(""),
+  /** Rules for models, by glob: JSON. */
+  MODEL_RULES: modelRulesSetting.prefault("{}"),
+  /** Largest request body the edge reads. */
+  MAX_BODY: sizeSetting.prefault("32MB"),
+  /** Suffixes a host's tunnel hostname may have. */
+  HOST_DOMAINS: list.prefault(""),
+  /** Whether http://127.0.0.1:PORT may be a host. */
+  ALLOW_LOCAL_HOSTS: flag.prefault("false"),
+  /** Other issuers of tokens: JSON. */
+  TRUSTED_ISSUERS: trustedIssuersSetting.prefault("[]"),
+  /** Web origins that may call, beside Ollama's defaults; * for all. */
+  ALLOWED_ORIGINS: list.prefault(""),
+  /** Other names for models, as gpt-4o-mini=llama3.2:3b, comma-separated. */
+  MODEL_ALIASES: aliases.prefault(""),
+  /** Whether models that leave the host are served. */
+  ALLOW_CLOUD_MODELS: flag.prefault("false"),
+  /** Cells as POOL:REGION[:SHARD], comma-separated; empty is one. */
+  CELLS: cellsSetting.prefault(""),
+  /** Issuer name in every token of this Hive. */
+  HIVE_ISSUER: z.string().min(1).max(200).prefault("hive"),
 });
 export type Settings = z.output<typeof settingsSchema>;
 

@@ -116,9 +116,15 @@ describe("the route table [T14]", () => {
     for (const path of ENDPOINTS.keys()) expect(registered).toContain(`POST ${path}`);
   });
 
+  it("says who asks, not whose account a host has, to those who may push [T24]", async () => {
+    const token = await edge.client({ sub: "acme", scope: ["inference", "manage"] });
+    const told = await edge.call("/api/me", { method: "POST", token });
+    expect([told.status, await told.json()]).toEqual([200, { name: "acme" }]);
+    expect((await edge.call("/api/me", { method: "POST", token: await edge.client() })).status).toBe(403);
+  });
+
   it("denies what it does not have, to whoever asks, and tells nobody more than Ollama would [T24]", async () => {
     const unlisted = [
-      ["POST", "/api/me"],
       ["POST", "/api/signout"],
       ["DELETE", "/api/user/keys/abc"],
       ["POST", "/api/experimental/web_search"],

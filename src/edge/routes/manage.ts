@@ -9,6 +9,7 @@ import type { Lost } from "../request/answer.ts";
 import { beginInTime } from "../request/early-commit.ts";
 import type { HonoEnv } from "../env.ts";
 import type { Forwarded } from "../leg/forward.ts";
+import { nativeJson } from "../go-json.ts";
 import { forwarded } from "../leg/forwarded.ts";
 import { lostRecord } from "../request/lost-record.ts";
 import { mergeProgress } from "../models/merge-progress.ts";
@@ -94,6 +95,14 @@ function wordRefusal({ work }: WorkRoute, spelled: string, refusal: Refusal): Re
   }
   const message = work === "copy" ? `model ${JSON.stringify(spelled)} not found` : `model '${spelled}' not found`;
   return { code, message };
+}
+
+/**
+ * Whom a push is for: `ollama push` asks first, and gives up without an answer. To the edge that is the tenant; the account of
+ * the host that pushes is nobody's business.
+ */
+export function showTenant(c: Context<HonoEnv>): Response {
+  return nativeJson({ name: c.var.caller.principal.tenant });
 }
 
 /** All routes with their handlers. */
