@@ -52,7 +52,7 @@ export function visitReaders(
   hashes: readonly number[],
   visit: (readers: Stretch["readers"], at: number) => void,
 ): void {
-  const known = lastKnown(tree, hashes);
+  const known = nearLastKnown(tree, hashes);
   if (known === undefined) return;
   let { at } = known;
   let told = 0;
@@ -74,10 +74,38 @@ export function endsUpTo(stretch: Stretch): number[] {
   return ends;
 }
 
-function lastKnown(tree: Beginnings, hashes: readonly number[]): { stretch: Stretch; at: number } | undefined {
+interface Place {
+  readonly stretch: Stretch;
+  readonly at: number;
+}
+
+/** As `lastKnown`, in a third of the time where little is known; where a longer prompt left hashes out, one shortly before. */
+function nearLastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
+  for (let at = hashes.length - 1; at > -STRIDE; at -= STRIDE) {
+    const found = placeAt(tree, hashes, Math.max(0, at));
+    if (found === undefined) continue;
+    for (let later = at + STRIDE - 1; later > at; later -= 1) {
+      const further = placeAt(tree, hashes, later);
+      if (further !== undefined) return further;
+    }
+    return found;
+  }
+  return undefined;
+}
+
+/** No divisor of the 4 or 16 of which long prompts keep one hash. */
+const STRIDE = 3;
+
+function placeAt(tree: Beginnings, hashes: readonly number[], at: number): Place | undefined {
+  const hash = hashes[at];
+  const stretch = hash === undefined ? undefined : tree.get(hash);
+  return stretch === undefined ? undefined : { stretch, at };
+}
+
+function lastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
   for (let at = hashes.length - 1; at >= 0; at -= 1) {
-    const stretch = tree.get(hashes[at] ?? 0);
-    if (stretch !== undefined) return { stretch, at };
+    const found = placeAt(tree, hashes, at);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

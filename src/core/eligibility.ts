@@ -36,7 +36,6 @@ export interface Verdict {
 /** The hosts that may take requests of one kind, as long as nothing changes but their load. */
 export interface Field {
   readonly hosts: readonly Host[];
-  readonly members: ReadonlySet<Host>;
   readonly rooms: Rooms;
   readonly out: readonly Verdict[];
   /** The fleet's when this was judged. */
@@ -65,8 +64,7 @@ export function judgeHosts(fleet: Fleet, request: LeaseRequest, now: number): Fi
   }
   // The fastest first: of many hosts not all are looked at closely.
   hosts.sort((a, b) => speedOf(b) - speedOf(a));
-  const rooms = newRooms(hosts, request);
-  return { hosts, members: new Set(hosts), rooms, out, version: fleet.version, validUntil };
+  return { hosts, rooms: newRooms(hosts, request), out, version: fleet.version, validUntil };
 }
 
 function speedOf({ speed }: Host): number {

@@ -10,9 +10,8 @@ import { assumeRead, matchPrefixes, matchRunner } from "./prefixes.ts";
 import { policyFor } from "./policy/table.ts";
 import { runnerOf } from "./runners.ts";
 import { showAhead, showFree } from "./shortlist.ts";
-import type { Shown } from "./shortlist.ts";
+import type { Scene, Shown } from "./shortlist.ts";
 import { sortHosts } from "./sorted-hosts.ts";
-import type { Sorted } from "./sorted-hosts.ts";
 import type { Fleet, Host, Waiting } from "./state.ts";
 import { whyNot } from "./why-not.ts";
 import type { InVain } from "./why-not.ts";
@@ -32,18 +31,13 @@ export function place(fleet: Fleet, waiting: Waiting, field: Field, context: Ste
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-interface Scene {
-  readonly field: Field;
-  readonly sorted: Sorted;
-}
-
 function choose(fleet: Fleet, waiting: Waiting, scene: Scene, context: StepContext): Placement {
   const { request, queuedAt } = waiting;
   const policy = policyFor(fleet, request.model);
   const need = needOf(fleet, waiting, context.now);
   const close = need === undefined ? NOBODY : matchPrefixes(fleet.prefixes, request, need.stamp);
   const ahead = policy.looksAhead === true && need !== undefined;
-  const shown = ahead ? showAhead(fleet, scene.sorted, need, close) : showFree(fleet, scene.sorted, request);
+  const shown = ahead ? showAhead(fleet, scene, need, close) : showFree(fleet, scene, request);
   const { candidates, hosts } = shown;
   const choice = policy.choose(candidates, {
     random: context.random,

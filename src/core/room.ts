@@ -9,6 +9,8 @@ type Asked = Pick<LeaseRequest, "kind" | "model" | "runner">;
 /** The room of hosts, counted again only where something has changed since. */
 export interface Rooms {
   readonly hosts: readonly Host[];
+  /** Where each of them is in the list. */
+  readonly places: ReadonlyMap<Host, number>;
   readonly asked: Asked;
   readonly counted: number[];
   /** The host's `changes` when that was. */
@@ -17,18 +19,26 @@ export interface Rooms {
 
 /** Makes the rooms of hosts for requests that are alike. */
 export function newRooms(hosts: readonly Host[], { kind, model, runner }: LeaseRequest): Rooms {
-  return { hosts, asked: { kind, model, runner }, counted: hosts.map(() => 0), countedAt: hosts.map(() => -1) };
+  const places = new Map(hosts.map((host, place) => [host, place]));
+  const counted = hosts.map(() => 0);
+  return { hosts, places, asked: { kind, model, runner }, counted, countedAt: hosts.map(() => -1) };
 }
 
 /** Answers the room of the host at a place in the list. */
-export function roomAt({ hosts, asked, counted, countedAt }: Rooms, index: number): number {
-  const host = hosts[index];
+export function roomAt({ hosts, asked, counted, countedAt }: Rooms, place: number): number {
+  const host = hosts[place];
   if (host === undefined) return 0;
-  if (countedAt[index] !== host.changes) {
-    counted[index] = roomFor(host, asked);
-    countedAt[index] = host.changes;
+  if (countedAt[place] !== host.changes) {
+    counted[place] = roomFor(host, asked);
+    countedAt[place] = host.changes;
   }
-  return counted[index] ?? 0;
+  return counted[place] ?? 0;
+}
+
+/** Answers the room of a host; none if it is not in the list. */
+export function roomOf(rooms: Rooms, host: Host): number {
+  const place = rooms.places.get(host);
+  return place === undefined ? 0 : roomAt(rooms, place);
 }
 
 /** Counts how many more such requests a host has room for. */

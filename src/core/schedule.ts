@@ -7,7 +7,7 @@ import { servingBeat } from "./liveness.ts";
 import type { Placement } from "./placement.ts";
 import { endQuiescence, quiesceFor } from "./quiesce.ts";
 import { dequeue, expired, hold, placeInQueue, positionOf, refusal } from "./queue.ts";
-import { roomFor } from "./room.ts";
+import { roomOf } from "./room.ts";
 import type { Fleet, Host, Lane, Waiting } from "./state.ts";
 import { Turns } from "./turns.ts";
 
@@ -73,8 +73,8 @@ function tryInTurn(fleet: Fleet, touched: readonly Host[] | undefined, context: 
 
 /** Lists those of the hosts that were touched that may take what waits in a lane. */
 function withRoom(fleet: Fleet, { request, lane }: Waiting, touched: readonly Host[], now: number): Host[] {
-  const { members } = fieldOf(fleet, lane, request, now);
-  return touched.filter((host) => members.has(host) && roomFor(host, request) > 0);
+  const { rooms } = fieldOf(fleet, lane, request, now);
+  return touched.filter((host) => roomOf(rooms, host) > 0);
 }
 
 /** Answers the hosts a lane's requests may go to, judged anew where something has changed. */

@@ -1,11 +1,18 @@
 // What a policy is shown: all hosts with room, or, where it looks ahead, those worth a forecast, the busy ones among them.
 import type { LeaseRequest } from "../wire/lease.ts";
+import type { Field } from "./eligibility.ts";
 import { costOn, costOnBusy } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
 import type { Candidate } from "./policy/policy.ts";
-import { roomFor } from "./room.ts";
+import { roomOf } from "./room.ts";
 import type { Sorted } from "./sorted-hosts.ts";
 import type { Fleet, Host } from "./state.ts";
+
+/** The hosts that could take a request, and how they are now. */
+export interface Scene {
+  readonly field: Field;
+  readonly sorted: Sorted;
+}
 
 export interface Shown {
   readonly hosts: readonly Host[];
@@ -21,17 +28,25 @@ const FREE_LOOKED_AT = 64;
 const BUSY_LOOKED_AT = 32;
 
 /** Shows all hosts with room, without costs. */
-export function showFree(fleet: Fleet, sorted: Sorted, request: LeaseRequest): Shown {
+export function showFree(fleet: Fleet, { sorted, field }: Scene, { model }: LeaseRequest): Shown {
   const hosts = withRoom(sorted);
-  const candidates = hosts.map((host) => describe(fleet, host, request, undefined));
+  const candidates = hosts.map((host) => {
+    const hostId = host.registration.id;
+    const loaded = model !== undefined && host.loaded.has(model);
+    const freeSlots = roomOf(field.rooms, host);
+    return { hostId, freeSlots, active: host.slotsUsed, loaded, tier: fleet.settings.tierOf(hostId) };
+  });
   return { hosts, candidates, free: hosts.length, unlooked: 0 };
 }
 
 /** Shows hosts with what the request would cost there; `close` are the ids of those that have read most of its prompt. */
-export function showAhead(fleet: Fleet, sorted: Sorted, need: Need, close: ReadonlySet<string>): Shown {
+export function showAhead(fleet: Fleet, { sorted, field }: Scene, need: Need, close: ReadonlySet<string>): Shown {
   const open = withRoom(sorted);
   const free = pick(open, need, { most: FREE_LOOKED_AT, close });
-  const candidates = free.map((host) => describe(fleet, host, need.request, need));
+  const candidates = free.map((host) => {
+    if (host.speed.prefill.samples === 0) host.doubted += 1;
+    return describe(host, need, roomOf(field.rooms, host), costOn(fleet, host, need));
+  });
   const busy = pick(sorted.full, need, { most: BUSY_LOOKED_AT, close });
   addBusy(fleet, busy, need, candidates);
   const unlooked = open.length + sorted.full.length - candidates.length;
@@ -58,27 +73,13 @@ function pick(hosts: readonly Host[], { stamp }: Need, { most, close }: Worth): 
   );
 }
 
-function describe(fleet: Fleet, host: Host, request: LeaseRequest, need: Need | undefined): Candidate {
-  const { model } = request;
-  if (host.speed.prefill.samples === 0) host.doubted += 1;
-  return {
-    hostId: host.registration.id,
-    freeSlots: roomFor(host, request),
-    active: host.slotsUsed,
-    loaded: model !== undefined && host.loaded.has(model),
-    tier: need === undefined ? fleet.settings.tierOf(host.registration.id) : undefined,
-    cost: need === undefined ? undefined : costOn(fleet, host, need),
-  };
+function describe(host: Host, { model }: Need, freeSlots: number, cost: number | undefined): Candidate {
+  return { hostId: host.registration.id, freeSlots, active: host.slotsUsed, loaded: host.loaded.has(model), cost };
 }
 
 /** Adds hosts without a free slot; without a cost where the wait alone costs more than the best free host. */
 function addBusy(fleet: Fleet, busy: readonly Host[], need: Need, candidates: Candidate[]): void {
   let limit = Infinity;
   for (const { cost } of candidates) if (cost !== undefined && cost < limit) limit = cost;
-  for (const host of busy) {
-    const hostId = host.registration.id;
-    const loaded = host.loaded.has(need.model);
-    const cost = costOnBusy(fleet, host, need, limit);
-    candidates.push({ hostId, freeSlots: 0, active: host.slotsUsed, loaded, tier: undefined, cost });
-  }
+  for (const host of busy) candidates.push(describe(host, need, 0, costOnBusy(fleet, host, need, limit)));
 }

@@ -19,10 +19,13 @@ export interface Sorted {
 export function sortHosts(fleet: Fleet, field: Field, request: LeaseRequest, now: number): Sorted {
   const sorted: Sorted = { free: [], suspect: [], full: [], out: [] };
   const sound = request.exclude.length === 0 && isSound(fleet, now);
-  for (const [index, host] of field.hosts.entries()) {
+  const { hosts, rooms } = field;
+  for (let place = 0; place < hosts.length; place += 1) {
+    const host = hosts[place];
+    if (host === undefined) continue;
     const reason = sound ? undefined : reasonNotNow(host, request, now);
     if (reason !== undefined) sorted.out.push({ host, reason });
-    else if (roomAt(field.rooms, index) === 0) sorted.full.push(host);
+    else if (roomAt(rooms, place) === 0) sorted.full.push(host);
     else if (!sound && isSuspect(fleet, host, now)) sorted.suspect.push(host);
     else sorted.free.push(host);
   }

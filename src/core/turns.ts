@@ -4,7 +4,7 @@ import { hasRead } from "./prefixes.ts";
 import { runnerOf } from "./runners.ts";
 import { modelSpeed, textBytes } from "./speed/speeds.ts";
 import { AGEING_MS, QUANTUM_SECONDS, bandOf, leastSeconds } from "./tenants.ts";
-import type { Fleet, Flow, Host, Lane, Waiting } from "./state.ts";
+import type { Fleet, Flow, Host, Lane, Runner, Waiting } from "./state.ts";
 
 /** A prompt passes those before it where that saves so much reading. */
 const PASS_SECONDS = 0.5;
@@ -74,10 +74,20 @@ export class Turns {
       if (following.done === true) break;
       cursor.rest.push(following.value);
     }
-    const at = cursor.rest.findIndex((waiting) => mayPass(this.#fleet, only, waiting));
+    const at = this.#passer(cursor.rest, head, only);
     if (at === -1) return;
     cursor.passing = true;
     cursor.rest.unshift(...cursor.rest.splice(at, 1));
+  }
+
+  /** The first of some requests of a lane that has so much of its prompt in a host's cache that it passes the others. */
+  #passer(some: readonly Waiting[], { request: { model, runner: options } }: Waiting, host: Host): number {
+    if (model === undefined) return -1;
+    const fleet = this.#fleet;
+    const runner = runnerOf(fleet, host, model, options);
+    const bytes = passingBytes(fleet, runner);
+    if (bytes === undefined) return -1;
+    return some.findIndex(({ request }) => hasRead(fleet.prefixes, runner, request, bytes));
   }
 
   /** Nobody passes one who has aged, and only requests of tenants within a quantum of the least served pass at all. */
@@ -115,13 +125,9 @@ function capOf(fleet: Fleet): number {
   return Math.max(1, Math.floor(slots / fleet.tenants.size));
 }
 
-/** Tells whether a host saves enough reading that a request may pass others: its cache holds the prompt's beginning. */
-function mayPass(fleet: Fleet, host: Host, { request }: Waiting): boolean {
-  const { model, prefix } = request;
-  if (model === undefined || prefix.length === 0) return false;
-  const runner = runnerOf(fleet, host, model, request.runner);
-  const { rates, hitTrust } = runner.speed;
-  if (rates === undefined || !runner.resident) return false;
-  const tokens = (1_000 * PASS_SECONDS * rates.prefill) / hitTrust;
-  return hasRead(fleet.prefixes, runner, request, textBytes(modelSpeed(fleet.speed, model), tokens));
+/** The bytes of a prompt's beginning in a host's cache that let a request of a lane pass others there; none are enough if undefined. */
+function passingBytes(fleet: Fleet, { speed, resident, model }: Runner): number | undefined {
+  if (speed.rates === undefined || !resident) return undefined;
+  const tokens = (1_000 * PASS_SECONDS * speed.rates.prefill) / speed.hitTrust;
+  return textBytes(modelSpeed(fleet.speed, model), tokens);
 }

@@ -10,7 +10,7 @@ const WAITING = 1_000;
 const MODELS = ["a", "b", "c", "d"].map((name) => `registry.ollama.ai/library/${name}:latest`);
 const HASHES = 64;
 const BLOCK_BYTES = 1_024;
-/** Blocks that all prompts begin with. */
+/** Blocks that all prompts for a model begin with. */
 const SHARED = 4;
 const CONVERSATIONS = 3_000;
 const ANSWER_TOKENS = 100;
@@ -31,7 +31,7 @@ const fleet = createFleet(
 let now = T0;
 let sequence = 0;
 let requests = 0;
-const running = new Map<string, string>();
+const running: { readonly leaseId: string; readonly hostId: string }[] = [];
 const finished = new Map<string, FinishedLease[]>();
 /** By the clock, µs. */
 const spent: Record<string, number[]> = {};
@@ -41,7 +41,9 @@ function send(name: string, event: FleetEvent): void {
   const effects = step(fleet, event, { now, random });
   nextWakeAt(fleet);
   (spent[name] ??= []).push(1_000 * (performance.now() - startedAt));
-  for (const effect of effects) if (effect.type === "granted") running.set(effect.grant.leaseId, effect.grant.hostId);
+  for (const effect of effects) {
+    if (effect.type === "granted") running.push({ leaseId: effect.grant.leaseId, hostId: effect.grant.hostId });
+  }
 }
 
 function beat(index: number, name: string): void {
@@ -84,20 +86,23 @@ function acquire(name: string): void {
   requests += 1;
   const conversation = Math.floor(random() * CONVERSATIONS);
   const depth = Math.floor((0.5 + 0.5 * random()) * HASHES);
+  const shared = conversation % MODELS.length;
   const prefix = Array.from({ length: depth }, (_, block) =>
-    hashOf(block < SHARED ? block : conversation * HASHES + block),
+    hashOf((block < SHARED ? shared : MODELS.length + conversation) * HASHES + block),
   );
   const prefixEnds = prefix.map((_, block) => (block + 1) * BLOCK_BYTES);
-  const model = MODELS[conversation % MODELS.length];
+  const model = MODELS[shared];
   const request = aRequest(`r${requests}`, { prefix, prefixEnds, model, promptBytes: depth * BLOCK_BYTES });
   send(name, { type: "acquire", request, leaseId: `l${requests}` });
 }
 
 function settle(name: string): void {
-  const leases = [...running];
-  const [leaseId, hostId] = leases[Math.floor(random() * leases.length)] ?? [];
-  if (leaseId === undefined || hostId === undefined) return;
-  running.delete(leaseId);
+  const place = Math.floor(random() * running.length);
+  const one = running[place];
+  const last = running.pop();
+  if (one === undefined || last === undefined) return;
+  if (one !== last) running[place] = last;
+  const { leaseId, hostId } = one;
   finish(leaseId, hostId);
   send(name, { type: "settle", leaseId, outcome: { type: "served" } });
 }
@@ -110,7 +115,7 @@ measure("half of the slots free", (HOSTS * SLOTS) / 2);
 measure("all slots taken, 1,000 waiting", HOSTS * SLOTS + WAITING);
 
 function measure(title: string, load: number): void {
-  while (running.size + fleet.queue.waiting.size < load) acquire("setup");
+  while (running.length + fleet.queue.waiting.size < load) acquire("setup");
   for (let round = 0; round < ROUNDS; round += 1) {
     now += 5;
     const warm = round > ROUNDS / 3;

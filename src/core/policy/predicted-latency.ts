@@ -16,12 +16,10 @@ export const predictedLatency: Policy = {
   choose(candidates, context) {
     const scores = candidates.map(scoreOf);
     const best = chooseLowest(scores, context.random);
-    if ((candidates[best.index]?.freeSlots ?? 0) > 0) return best;
-    const free = chooseLowest(
-      scores.map((score, index) => ((candidates[index]?.freeSlots ?? 0) > 0 ? score : undefined)),
-      context.random,
-    );
-    if ((candidates[free.index]?.freeSlots ?? 0) === 0) return best;
+    const isFree = (index: number): boolean => (candidates[index]?.freeSlots ?? 0) > 0;
+    if (isFree(best.index)) return best;
+    const free = chooseLowest(scores, context.random, isFree);
+    if (!isFree(free.index)) return best;
     const { waitedMs = 0 } = context;
     return settles(costOf(free), costOf(best), waitedMs) ? { index: free.index, scores } : best;
   },
