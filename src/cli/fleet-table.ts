@@ -1,5 +1,6 @@
 // The fleet as a table for people.
 import type { FleetView, HostView, ModelConflict } from "../wire/fleet-view.ts";
+import { onOneLine } from "./terminal.ts";
 
 /** Hosts, a line about the whole, and one for each name behind which hosts hold different models. */
 export function fleetText({ hosts, conflicts, policy, activeLeases, queued }: FleetView): string {
@@ -12,7 +13,7 @@ function conflictText({ name, served, copies }: ModelConflict): string {
     const note = digest === served ? " (served)" : "";
     return `${digest.slice(0, SHORT_DIGEST)} on ${hosts.join(", ")}${note}`;
   });
-  return `conflict: ${name} is ${held.join("; ")}`;
+  return onOneLine(`conflict: ${name} is ${held.join("; ")}`);
 }
 
 /** As `ollama ls` shows them. */
@@ -53,7 +54,8 @@ function notes({ drained, leaving, unproven, quarantined, rivalHeardAgoMs = Infi
 }
 
 /** Rows as lines, the first being the heading. */
-export function alignColumns(rows: readonly (readonly string[])[]): string {
+export function alignColumns(table: readonly (readonly string[])[]): string {
+  const rows = table.map((row) => row.map(onOneLine));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>

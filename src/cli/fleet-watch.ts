@@ -4,7 +4,7 @@ import type { FleetView } from "../wire/fleet-view.ts";
 import type { EdgeTarget } from "./edge-client.ts";
 import { readFleet } from "./edge-client.ts";
 import { fleetText } from "./fleet-table.ts";
-import { CliError, print } from "./terminal.ts";
+import { CliError, print, shown } from "./terminal.ts";
 
 export interface WatchOptions extends EdgeTarget {
   readonly json?: boolean;
@@ -24,7 +24,7 @@ export async function watchFleet(options: WatchOptions): Promise<void> {
   let fleet: FleetView | string = await readFleet(options);
   for (;;) {
     if (options.json === true) print(JSON.stringify(fleet));
-    else draw(typeof fleet === "string" ? fleet : fleetText(fleet), isScreen);
+    else draw(shown(typeof fleet === "string" ? fleet : fleetText(fleet)), isScreen);
     await wait(options.interval);
     fleet = await readFleet(options).catch(reasonOf);
   }

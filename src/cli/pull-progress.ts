@@ -1,6 +1,7 @@
 // The progress of a pull on each host: a bar each on a terminal, a line for each step elsewhere.
 import * as z from "zod";
 import { sizeText } from "./size-text.ts";
+import { onOneLine } from "./terminal.ts";
 
 /** A record of `/api/pull` with the header `hive-progress: hosts`. */
 const recordSchema = z.looseObject({
@@ -51,13 +52,13 @@ export class PullProgress {
   /** One line per host: id, bar, bytes, what it does. */
   lines(): string[] {
     const width = Math.max(0, ...[...this.#hosts.keys()].map((id) => id.length));
-    return [...this.#hosts].map(([id, progress]) => `${id.padEnd(width)}  ${describe(progress)}`);
+    return [...this.#hosts].map(([id, progress]) => onOneLine(`${id.padEnd(width)}  ${describe(progress)}`));
   }
 
   /** The same for one host. */
   line(id: string): string {
     const progress = this.#hosts.get(id);
-    return progress === undefined ? id : `${id}: ${progress.status}`;
+    return onOneLine(progress === undefined ? id : `${id}: ${progress.status}`);
   }
 }
 

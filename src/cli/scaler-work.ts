@@ -116,7 +116,8 @@ export class ScalerWork {
     const { log, limitMs } = this.#options;
     const startedAt = performance.now();
     log({ event: "command", verb, host, order: order.id });
-    const mac = verb === "up" ? order.macs[host] : undefined;
+    // A host may be called "constructor".
+    const mac = verb === "up" && Object.hasOwn(order.macs, host) ? order.macs[host] : undefined;
     // The command may find it awake already, or wake it itself: a packet that was not needed does nothing.
     if (mac !== undefined) await wake(mac).catch(() => log({ event: "wake-failed", host, mac }));
     const failure = await this.#command(this.#options[verb], {

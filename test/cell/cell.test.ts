@@ -170,7 +170,39 @@ it("lets a host that joins again prove itself anew, and forgets all of one that 
   await cell.proveHost("a", beat.runId);
   expect(await heard(2)).toMatchObject({ ok: true, answer: { unproven: false } });
   await cell.joinHost({ ...guarded, url: "https://other.example.com" }, "token-2");
+  await evictDurableObject(cell);
   expect(await heard(3)).toMatchObject({ ok: true, prove: { url: "https://other.example.com" } });
   await cell.removeHost("a");
   expect(await cell.recordHeartbeat("a", beat)).toEqual({ ok: false, code: "unknown_host" });
+});
+
+it("tells a tenant of its own requests and usage alone [T19]", async () => {
+  const cell = cellNamed("private");
+  await cell.joinHost(registration, "token-1");
+  await cell.recordHeartbeat("a", { ...beat, models: [onDisk] });
+  const of = (tenant: string) => ({ requestId: `by-${tenant}`, principal: { ...request.principal, tenant } });
+  const leases = [await lease(cell, of("alice")), await lease(cell, of("bob"))];
+  const finished = leases.map(({ id }) => ({ id, model: MODEL, outcome: "served" as const, totalMs: 1 }));
+  await cell.recordHeartbeat("a", { ...beat, sequence: 2, models: [onDisk], finished });
+  expect(await cell.readRequest("by-alice", "alice")).toMatchObject({ tenant: "alice" });
+  expect(await cell.readRequest("by-alice", "bob")).toBeUndefined();
+  expect(await cell.readRequest("by-alice", "")).toBeUndefined();
+  const usage = async (tenant?: string) =>
+    (await cell.readUsage({ sinceDay: "2020-01-01", tenant })).map((row) => row.tenant);
+  expect(await usage("alice")).toEqual(["alice"]);
+  expect(await usage("%")).toEqual([]);
+  expect(await usage()).toEqual(["alice", "bob"]);
+});
+
+it("offers no model that runs elsewhere, whatever it is called [T25]", async () => {
+  const cell = cellNamed("remote");
+  await cell.joinHost(registration, "token-1");
+  const stub = { ...onDisk, name: "innocent", remote: true, remoteHost: "https://evil.example", remoteModel: "m" };
+  await cell.recordHeartbeat("a", { ...beat, models: [onDisk, stub, { ...onDisk, name: "x:cloud" }] });
+  const listed = await cell.readCatalog({ pool: "default" });
+  expect(listed?.models.filter(({ name }) => name !== "x:cloud").map(({ name }) => name)).toEqual(["m"]);
+  const asked = { ...request, model: "registry.ollama.ai/library/innocent:latest" };
+  expect(await cell.acquireLease(asked)).toMatchObject({ ok: false, refusal: { code: "unknown_model" } });
+  const cloud = { ...request, requestId: "r2", model: "registry.ollama.ai/library/x:latest" };
+  expect(await cell.acquireLease(cloud)).toMatchObject({ ok: false, refusal: { code: "unknown_model" } });
 });

@@ -160,6 +160,23 @@ describe("Cloudflare Access [T13 T16]", () => {
     expect(await statusFrom({ origin: "https://evil.example", authorization })).toBe(404);
   });
 
+  it("reads no more of a key set than any has, however much an issuer sends [T16 T21]", async () => {
+    let sentBytes = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        sentBytes += 65_536;
+        controller.enqueue(new Uint8Array(65_536).fill(0x20));
+      },
+    });
+    vi.stubGlobal("fetch", async () => await Promise.resolve(new Response(endless)));
+    const issuer = { issuer: ISSUER, audience: "tag", jwks: `${ISSUER}/c` };
+    const edge = await startEdge({ TRUSTED_ISSUERS: JSON.stringify([issuer]) });
+    const { privateKey } = await generateKeyPair("RS256");
+    const token = await new SignJWT({ iss: ISSUER }).setProtectedHeader({ alg: "RS256", kid: "k" }).sign(privateKey);
+    expect((await edge.call("/api/tags", { token, from: "192.0.2.251" })).status).toBe(401);
+    expect(sentBytes).toBeLessThan(2_000_000);
+  });
+
   it("is not trusted for keys over plain http, nor under this Hive's own name", async () => {
     for (const issuer of [
       { issuer: ISSUER, audience: "tag", jwks: "http://team.example/certs" },

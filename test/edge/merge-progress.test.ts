@@ -83,3 +83,35 @@ it("is never silent while its hosts are, with what no reader of its records sees
       .map((line) => JSON.parse(line) as unknown),
   ).toEqual([{ status: "success", host: "a" }, { status: "success" }]);
 });
+
+it("remembers only so much of what a host makes up: steps, layers, and a line without end [T11]", async () => {
+  const progress = new Progress(["a", "b"]);
+  expect(progress.take("a", { status: "first" })).toBeDefined();
+  expect(progress.take("a", { status: "first" })).toBeUndefined();
+  for (let step = 0; step < 600; step += 1) progress.take("a", { status: `made up ${String(step)}` });
+  expect(progress.take("a", { status: "first" })).toBeDefined();
+  const alone = new Progress(["a"]);
+  const madeUp = (index: number) => alone.take("a", { ...layer(1), digest: `sha256:${String(index)}` });
+  for (let index = 0; index < 500; index += 1) expect(madeUp(index)).toBeDefined();
+  expect(madeUp(500)).toBeUndefined();
+
+  let sentBytes = 0;
+  const rest = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      sentBytes += 10_000;
+      if (sentBytes > 5_000_000) controller.close();
+      else controller.enqueue(new Uint8Array(10_000).fill(0x61));
+    },
+  });
+  const leg = { ok: true, value: { head: { status: 200, headers: {} }, leftover: new Uint8Array(0), rest } } as const;
+  const { body, ended } = mergeProgress([{ hostId: "a", leg }], {
+    perHost: false,
+    keepAliveMs: 60_000,
+    onLeft: () => undefined,
+  });
+  expect(await new Response(body).json()).toMatchObject({
+    error: expect.stringMatching(/stopped answering/) as string,
+  });
+  await ended;
+  expect(sentBytes).toBeLessThan(100_000);
+});

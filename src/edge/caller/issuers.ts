@@ -28,8 +28,12 @@ export function knowIssuers({ TRUSTED_ISSUERS, ALLOW_LOCAL_HOSTS, HIVE_ISSUER }:
 async function fetchJson(url: string): Promise<unknown> {
   const signal = AbortSignal.timeout(FETCH_LIMIT_MS);
   const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual", signal });
-  const text = response.status === 200 ? await response.text() : "";
-  if (text === "" || text.length > SET_MAX_CHARS) throw new Error("no key set");
+  if (response.status !== 200 || response.body === null) throw new Error("no key set");
+  let text = "";
+  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    if (text.length > SET_MAX_CHARS) throw new Error("too long for a key set");
+  }
   return JSON.parse(text);
 }
 

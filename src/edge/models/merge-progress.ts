@@ -14,7 +14,9 @@ const progressSchema = z.looseObject({
 type ProgressRecord = z.infer<typeof progressSchema>;
 
 /** Longest line of progress, far above what Ollama writes. */
-const LINE_MAX_BYTES = 1_000_000;
+const LINE_MAX_CHARS = 16_384;
+/** Most that is remembered of what hosts say: one that makes up steps and layers must not fill the isolate. */
+const REMEMBERED_MAX = 500;
 const LOST = "the host stopped answering; its work may not be done";
 
 export interface MergeOptions {
@@ -82,6 +84,7 @@ export class Progress {
     if (record.digest !== undefined && record.total !== undefined) return this.#takeLayer(hostId, record);
     const text = JSON.stringify(record);
     if (this.#seen.has(text)) return undefined;
+    if (this.#seen.size >= REMEMBERED_MAX) this.#seen.clear();
     this.#seen.add(text);
     return record;
   }
@@ -104,6 +107,7 @@ export class Progress {
   #takeLayer(hostId: string, record: ProgressRecord): ProgressRecord | undefined {
     const key = `${record.status ?? ""} ${record.digest ?? ""}`;
     const layer = this.#layers.get(key) ?? { completed: new Map<string, number>(), shown: -1 };
+    if (!this.#layers.has(key) && this.#layers.size >= REMEMBERED_MAX) return undefined;
     this.#layers.set(key, layer);
     layer.completed.set(hostId, record.completed ?? 0);
     const atWork = this.#hosts.filter((host) => !this.#ended.has(host) && !this.#isDone(host));
@@ -139,8 +143,8 @@ async function* linesOf({ leftover, rest }: OpenLeg): AsyncGenerator<string> {
   for (;;) {
     const lines = text.split("\n");
     text = lines.pop() ?? "";
+    if ([text, ...lines].some((line) => line.length > LINE_MAX_CHARS)) return await reader.cancel("a line without end");
     yield* lines;
-    if (text.length > LINE_MAX_BYTES) return await reader.cancel("a line without end");
     const part = await reader.read().catch(() => undefined);
     if (part === undefined || part.done) break;
     text += decoder.decode(part.value, { stream: true });
