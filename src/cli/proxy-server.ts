@@ -64,13 +64,13 @@ async function passOn(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const path = request.url ?? "/";
+  const target = targetOf(edge, request.url ?? "/");
   if (!LOCAL_NAME.test((request.headers.host ?? "").replace(/:\d*$/, ""))) return answer(response, 403, "");
   // What operators may do is not for every program on this machine, whatever the token opens.
-  if (path.startsWith("/hive/")) return answer(response, 404, "404 page not found");
+  if (target === undefined || isForOperators(target)) return answer(response, 404, "404 page not found");
   const open = edge.startsWith("https:") ? httpsRequest : httpRequest;
   const headers = headersFor(request, await token());
-  const upstream = open(edge + path, { method: request.method ?? "GET", headers, agent, setHost: true });
+  const upstream = open(target, { method: request.method ?? "GET", headers, agent, setHost: true });
   response.once("close", () => upstream.destroy());
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     upstream.once("response", resolve);
@@ -78,6 +78,20 @@ async function passOn(
   });
   request.pipe(upstream);
   relay(await answered, response);
+}
+
+/** Where a request goes; undefined for a target that is no path, which beside the edge's name would make another name. */
+function targetOf(edge: string, path: string): URL | undefined {
+  return path.startsWith("/") ? (URL.parse(edge + path) ?? undefined) : undefined;
+}
+
+/** Whether the edge would take it for a route of operators: it joins slashes, and takes `/k/KEY` and `/h/HOST` off. */
+function isForOperators({ pathname }: URL): boolean {
+  const path = pathname
+    .replaceAll(/\/{2,}/g, "/")
+    .replace(/^\/k\/[^/]+/, "")
+    .replace(/^\/h\/[^/]+/, "");
+  return /^\/hive(?:\/|$)/i.test(path);
 }
 
 /** Passes an answer on as it comes; one that breaks off breaks off here too, for a clean end would look complete. */
