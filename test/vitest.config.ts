@@ -12,12 +12,18 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/conformance/**", "test/cell/**", "test/edge/**", "test/bench/**"],
           // Some start real processes, which on a busy machine take seconds.
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-        test: { name: "workerd", include: ["test/cell/**/*.test.ts", "test/edge/**/*.test.ts"] },
+        test: {
+          name: "workerd",
+          include: ["test/cell/**/*.test.ts", "test/edge/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         // Real processes on two cores: one file at a time, after the rest.
@@ -25,8 +31,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -101,7 +101,8 @@ export function noAnswer(edge: string, cause: unknown): CliError {
   const fault = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const code = fault instanceof Error && "code" in fault ? String(fault.code) : "";
   const isLate = fault instanceof Error && fault.name === "TimeoutError";
-  const words = isLate ? "not in time" : (FAULTS[code] ?? (code || "the call failed"));
+  const said = fault instanceof Error ? fault.message : "the call failed";
+  const words = isLate ? "not in time" : (FAULTS[code] ?? (code || said));
   return new CliError(`no answer from ${edge} (${words}); is hive running there?`);
 }
 

@@ -1,6 +1,6 @@
 // Models from host to host over real sockets: what opens the door, what crosses, and what a broken copy leaves behind.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest } from "node:http";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -78,6 +78,7 @@ afterEach(async () => {
   front?.close();
   front = undefined;
   await share.close();
+  for (const folder of [giver, taker]) await rm(folder, { recursive: true, force: true });
 });
 
 async function grant(part: Partial<CopyGrant> = {}): Promise<string> {

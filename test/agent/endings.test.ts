@@ -4,7 +4,7 @@ import { CHAT, startHost, takeApart, until } from "./fixture.ts";
 
 const CHAT_PATH = "/api/chat";
 const LONG = { ...CHAT, options: { num_predict: 500 } };
-const STALL_MS = 300;
+const STALL_MS = 600;
 
 describe("a cancelled request", () => {
   it("is listed until Ollama has let go, and then nowhere", async () => {
@@ -79,8 +79,8 @@ describe("a deadline", () => {
   });
 
   it("ends the wait for a load, and not the load", async () => {
-    await using host = await startHost({ model: { loadMs: 600 } });
-    const claims = { deadlineAt: Date.now() + 200, model: "registry.ollama.ai/library/tiny:latest" };
+    await using host = await startHost({ model: { loadMs: 3_000 } });
+    const claims = { deadlineAt: Date.now() + 1_500, model: "registry.ollama.ai/library/tiny:latest" };
     const leg = await host.send({ claims });
     expect(takeApart((await leg.read()).text).head).toMatchObject({ status: 504, code: "deadline" });
     await host.edge.beat(({ running }) => running.length === 1);
@@ -90,7 +90,7 @@ describe("a deadline", () => {
 
   it("in the middle of an answer breaks it off after whole records", async () => {
     await using host = await startHost({ model: { decodeTokensPerSecond: 50 } });
-    const leg = await host.send({ body: LONG, claims: { leaseId: "late", deadlineAt: Date.now() + 300 } });
+    const leg = await host.send({ body: LONG, claims: { leaseId: "late", deadlineAt: Date.now() + 1_500 } });
     const { text, whole } = await leg.read();
     expect(whole).toBe(false);
     expect(takeApart(text).body).toMatch(/\}\n$/);

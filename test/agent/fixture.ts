@@ -153,9 +153,9 @@ export async function sendRaw(port: number, bytes: string): Promise<string> {
   return Buffer.concat(pieces).toString("latin1");
 }
 
-/** Waits until it holds; asks every 5 ms, for states of other processes' sockets that announce nothing. */
+/** Waits until it holds; asks every 5 ms, for states of other processes' sockets that announce nothing. The limit is for hangs. */
 export async function until(about: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`never: ${about}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

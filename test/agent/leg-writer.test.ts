@@ -37,7 +37,7 @@ it.each([
   await using leg = await startLeg();
   leg.writer.head({ status: 200, headers: {} }, shape.format);
   await leg.writer.write([Buffer.from(shape.record)]);
-  await until("silence is filled", () => leg.received().endsWith(`${shape.record}${shape.filler}`));
+  await until("silence is filled", () => leg.received().includes(`${shape.record}${shape.filler}`));
   await leg.writer.write([Buffer.from(shape.last)]);
   await until("the last record is there", () => leg.received().endsWith(shape.last));
   await new Promise((resolve) => setTimeout(resolve, KEEP_ALIVE_MS * 4));

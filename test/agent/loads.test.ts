@@ -49,7 +49,7 @@ describe("a load", () => {
   });
 
   it("is given up when nobody has waited for it for as long as the limit says", async () => {
-    await using host = await startHost(slowLoad(60_000, { limits: { abandonLoadsAfterMs: 150 } }));
+    await using host = await startHost(slowLoad(60_000, { limits: { abandonLoadsAfterMs: 1_500 } }));
     const leg = await send(host);
     await until("the load has begun", () => host.ollama.gauges().loads === 1);
     leg.request.destroy();
@@ -173,8 +173,8 @@ describe("a request", () => {
     const limits = { keepAliveMs: 50 };
     await using host = await startHost(slowLoad(1_200, { limits }));
     const [first] = await readAll([await send(host)]);
-    expect(first?.statuses[0]).toBe("loading tiny:latest for 0 s");
-    expect(first?.head["hive-status"]).toMatch(/^loaded in 1\.\d s$/);
+    expect(first?.statuses[0]).toMatch(/^loading tiny:latest for \d s$/);
+    expect(first?.head["hive-status"]).toMatch(/^loaded in \d+\.\d s$/);
     await readAll([await send(host, { path: "/api/generate", body: { model: "tiny", keep_alive: 0 } })]);
     const leg = await send(host);
     const beat = await host.edge.beat(({ loading }) => loading?.[0]?.expectedMs !== undefined);

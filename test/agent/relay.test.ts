@@ -77,7 +77,7 @@ describe("the leg", () => {
   it("sends newlines while a model loads, and its header before the first", async () => {
     await using host = await startHost({ agent: { limits: { keepAliveMs: 20 } }, model: { loadMs: 400 } });
     const leg = await host.send({});
-    expect(await leg.firstBytes()).toBe("\n");
+    expect(await leg.firstBytes()).toMatch(/^\n+$/);
     const { keepAlives, head } = takeApart((await leg.read()).text);
     expect(keepAlives).toBeGreaterThan(1);
     expect(head.status).toBe(200);

@@ -1,9 +1,8 @@
 // Work on order: downloads with progress, failures in Ollama's words, memory in order, and an agent that takes itself out.
-import { mkdir, writeFile } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { askAmd, GpuMemoryWatch, readNvidia } from "../../src/agent/heartbeat/gpu-memory.ts";
 import { openOllama } from "../../src/agent/relay/ollama-client.ts";
 import { pullModel } from "../../src/agent/orders/pull.ts";
@@ -113,6 +112,7 @@ describe("GPU memory", () => {
 
   it("is what the kernel says of AMD's cards", async () => {
     const dir = await mkdtemp(join(tmpdir(), "hive-drm-"));
+    onTestFinished(async () => rm(dir, { recursive: true, force: true }));
     await mkdir(join(dir, "card0", "device"), { recursive: true });
     await writeFile(join(dir, "card0", "device", "mem_info_vram_total"), "1000\n");
     await writeFile(join(dir, "card0", "device", "mem_info_vram_used"), "300\n");
