@@ -108,7 +108,8 @@ async function prepare(parts: Parts) {
   const probe = new Probe(ollama);
   const residency = new Residency(async () => await probe.readRunning());
   const nameOf = (model: string): string | undefined => probe.nameOf(model);
-  const loads = new Loads({ ollama, residency, limits, nameOf, log, onChanged: hurry });
+  const embedsOnly = (model: string): boolean => probe.embedsOnly(model);
+  const loads = new Loads({ ollama, residency, limits, nameOf, embedsOnly, log, onChanged: hurry });
   const orders = new Orders({ ollama, leases, loads, residency, log, onChanged: hurry, modelsDir: options.modelsDir });
   const leaving = { draining: false };
   const share = await openShareOf(parts, legKey);

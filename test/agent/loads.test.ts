@@ -169,6 +169,22 @@ describe("a request", () => {
     expect(asks(host, "/api/generate")).toHaveLength(1);
   });
 
+  it.each([false, true])("waits for the load of a model for embeddings that was ordered, pinned %s", async (pinned) => {
+    await using host = await startHost({ ...slowLoad(400), model: { capabilities: ["embedding"], loadMs: 400 } });
+    host.edge.order({ type: "load", model: "tiny", pinned });
+    await until("the load has begun", () => host.ollama.gauges().loads === 1);
+    const leg = await send(host, { path: "/v1/embeddings", body: { model: "tiny", input: "one" } });
+    const [answer] = await readAll([leg]);
+    expect(answer?.head.status).toBe(200);
+    await host.edge.beat(({ tasks }) => tasks?.length === 0);
+    expect(asks(host, "/api/embed").map(({ bodyText }) => bodyText)).toEqual([
+      '{"model":"tiny:latest","input":[]}',
+      ...(pinned ? ['{"model":"tiny","input":[],"keep_alive":-1}'] : []),
+    ]);
+    expect(host.logged).not.toContainEqual(expect.objectContaining({ event: "order_failed" }));
+    expect(host.ollama.gauges()).toMatchObject({ loads: 1, abortedLoads: 0 });
+  });
+
   it("is told how far its load is, once the agent knows how long one takes", async () => {
     const limits = { keepAliveMs: 50 };
     await using host = await startHost(slowLoad(1_200, { limits }));

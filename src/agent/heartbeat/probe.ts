@@ -48,7 +48,7 @@ export type Observation = Pick<Heartbeat, "backend" | "ollamaVersion" | "cloud" 
 export class Probe {
   private readonly ollama: OllamaClient;
   private readonly shownByDigest = new Map<string, Shown>();
-  private names: ReadonlyMap<string, string> = new Map();
+  private local: ReadonlyMap<string, ModelOnDisk> = new Map();
   private last: Observation = { backend: "down", ollamaVersion: "", models: [], running: [] };
 
   constructor(ollama: OllamaClient) {
@@ -73,7 +73,7 @@ export class Probe {
     const models = await this.describeModels(rowsOf(tags, tagRowSchema).slice(0, MAX_MODELS));
     const running = rowsOf(ps, runningRowSchema).slice(0, MAX_RUNNING).map(toRunning);
     this.last = { backend: "up", ollamaVersion: version.slice(0, 40), cloud, models, running };
-    this.names = namesOf(models);
+    this.local = localOf(models);
     return this.last;
   }
 
@@ -85,7 +85,13 @@ export class Probe {
 
   /** Ollama's own name of a model on disk, by canonical key; undefined for one it does not have or runs elsewhere. */
   nameOf(model: string): string | undefined {
-    return this.names.get(model);
+    return this.local.get(model)?.name;
+  }
+
+  /** True for a model, by canonical key, that does nothing but embed: Ollama refuses to load it by a generate. */
+  embedsOnly(model: string): boolean {
+    const capabilities = this.local.get(model)?.capabilities ?? [];
+    return capabilities.includes("embedding") && !capabilities.includes("completion");
   }
 
   private wentDown(): Observation {
@@ -187,12 +193,12 @@ function toShown(read: z.infer<typeof showSchema>): Shown {
   return { capabilities: read.capabilities, ...(contextLength === undefined ? {} : { contextLength }) };
 }
 
-/** Canonical key to Ollama's own name, of the models that run here. */
-function namesOf(models: readonly ModelOnDisk[]): ReadonlyMap<string, string> {
+/** The models that run here, by canonical key. */
+function localOf(models: readonly ModelOnDisk[]): ReadonlyMap<string, ModelOnDisk> {
   return new Map(
-    models.flatMap(({ name, remote }) => {
-      const parsed = parseModelName(name);
-      return parsed.ok && remote !== true ? [[parsed.value.canonical, name]] : [];
+    models.flatMap((model) => {
+      const parsed = parseModelName(model.name);
+      return parsed.ok && model.remote !== true ? [[parsed.value.canonical, model]] : [];
     }),
   );
 }

@@ -102,22 +102,26 @@ export class Orders {
   private async load({ model, pinned, runner }: Load): Promise<void> {
     const name = parseModelName(model);
     if (!name.ok) throw new Error(name.error.message);
-    const outcome = await this.deps.loads.order(name.value.canonical, runner);
+    const { canonical } = name.value;
+    const outcome = await this.deps.loads.order(canonical, runner);
     if (outcome.type === "failed") throw new Error(`ollama answered ${outcome.status}: ${outcome.error}`);
     if (outcome.type === "not-loadable") throw new Error("the model is not here, or cannot be loaded by itself");
     // With the same options: others would load it anew.
-    if (pinned === true) await this.generate({ model, keep_alive: -1, ...toRequest(runner ?? "") });
+    if (pinned !== true) return;
+    const by = this.deps.loads.byOf(canonical);
+    const input = by === "embed" ? { input: [] } : {};
+    await this.ask(`/api/${by}`, { model, ...input, keep_alive: -1, ...toRequest(runner ?? "") });
   }
 
   /** A generate without prompt and with `keep_alive: 0` unloads (ollama docs/api.md). Requests that came since keep it. */
   private async unload(model: string): Promise<void> {
     if (this.deps.leases.active().some((lease) => lease.model === model)) throw new Error("the model is in use");
-    await this.generate({ model, keep_alive: 0 });
+    await this.ask("/api/generate", { model, keep_alive: 0 });
     this.deps.residency.forget();
   }
 
-  private async generate(body: object): Promise<void> {
-    const answer = await call(ollamaUrl(this.deps.ollama, "/api/generate"), {
+  private async ask(path: string, body: object): Promise<void> {
+    const answer = await call(ollamaUrl(this.deps.ollama, path), {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: Buffer.from(JSON.stringify(body)),

@@ -42,6 +42,8 @@ export interface LoadsDeps {
   readonly limits: CurrentLimits;
   /** Ollama's own name of a model on disk that runs here; undefined for others. */
   readonly nameOf: (model: string) => string | undefined;
+  /** Whether a model on disk does nothing but embed. */
+  readonly embedsOnly: (model: string) => boolean;
   readonly log: Log;
   /** A load has begun or ended that the cell should know of. */
   readonly onChanged: () => void;
@@ -90,11 +92,16 @@ export class Loads {
   async order(model: string, runner = ""): Promise<LoadOutcome> {
     if (this.#deps.nameOf(model) === undefined || readRunnerOptions(runner) === undefined)
       return { type: "not-loadable" };
-    const wish: LoadWish = { model, runner, by: "generate" };
+    const wish: LoadWish = { model, runner, by: this.byOf(model) };
     const flight = this.#flights.get(keyOf(wish)) ?? this.#start(wish);
     flight.ordered = true;
     clearTimeout(flight.abandoning);
     return await flight.outcome;
+  }
+
+  /** The endpoint that loads a model which no request has asked for. */
+  byOf(model: string): LoadWish["by"] {
+    return this.#deps.embedsOnly(model) ? "embed" : "generate";
   }
 
   /** What a request waits for, in words; undefined when it waits for no load. */
