@@ -8,7 +8,7 @@ import { reconcileRunners, unloadAll } from "./runners.ts";
 import { noteRival } from "./rivals.ts";
 import { spreadTo } from "./spread.ts";
 import { probeSlots } from "./speed/slots.ts";
-import type { Fleet, FleetBeat, Host } from "./state.ts";
+import type { Fleet, FleetBeat, FleetRunning, Host } from "./state.ts";
 
 /** Enough to know a replay: a heartbeat's token lives for 30 s, in which no agent starts more often than this. */
 const REMEMBERED_RUNS = 4;
@@ -28,12 +28,13 @@ export function recordHeartbeat(fleet: Fleet, hostId: string, beat: FleetBeat, n
   fleet.heard.delete(host);
   fleet.heard.add(host);
   if (beat.backend === "up") host.models = new Map(beat.models.map((model) => [model.key, model]));
-  host.loaded = new Set(beat.running.map(({ key }) => key));
+  const resident = residentOf(host, beat);
+  host.loaded = new Set(resident.map(({ key }) => key));
   if (!wasServing || before === undefined || isOther(before.beat, beat)) fleet.version += 1;
   learnFinished(fleet, host, beat, now);
   probeSlots(host.slots, now);
   const orders = reconcileLeases(fleet, host, beat, now);
-  if (beat.backend === "up") reconcileRunners(fleet, host, beat);
+  if (beat.backend === "up") reconcileRunners(fleet, host, resident);
   recordFootprints(fleet, beat.running);
   orders.push(...spreadTo(fleet, host, beat, now));
   host.changes += 1;
@@ -56,6 +57,11 @@ function isReplaced(fleet: Fleet, host: Host, { runId }: FleetBeat, now: number)
   if (host.runs[0]?.id === runId || !host.runs.some(({ id }) => id === runId)) return false;
   const status = statusOf(fleet, host, now);
   return status === "unheard" ? now < fleet.createdAt + deadAfterMs(fleet) : status !== "dead";
+}
+
+/** What is in memory as it is on disk: under a name that has been pulled anew Ollama loads the new file for the next request. */
+function residentOf({ models }: Host, { running }: FleetBeat): FleetRunning[] {
+  return running.filter(({ key, digest }) => (models.get(key)?.digest ?? digest) === digest);
 }
 
 function rememberRun(host: Host, { runId, sequence }: FleetBeat): void {

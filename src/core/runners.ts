@@ -4,7 +4,7 @@ import { newMeter, setLevel } from "./speed/meter.ts";
 import { modelSpeed, newRunnerSpeed, ratesOf } from "./speed/speeds.ts";
 import type { RateSubject, Rates } from "./speed/speeds.ts";
 import { chargeBegun, chargeEnded } from "./tenants.ts";
-import type { Fleet, FleetBeat, Host, Lease, Runner, Work } from "./state.ts";
+import type { Fleet, FleetRunning, Host, Lease, Runner, Work } from "./state.ts";
 
 /** Beyond so many the host's runners are forgotten from the oldest: clients may ask for any options. */
 const REMEMBERED_PER_HOST = 256;
@@ -95,9 +95,9 @@ export function keepWork(fleet: Fleet, host: Host, work: Work, now: number): voi
   holdPrompt(fleet.prefixes, runner, { hashes: request.prefix, tokens }, capacity);
 }
 
-/** Brings what is believed resident in line with a heartbeat; what has gone has lost its prompts. */
-export function reconcileRunners(fleet: Fleet, host: Host, beat: FleetBeat): void {
-  const listed = new Map(beat.running.map(({ key, contextLength }) => [key, contextLength]));
+/** Brings what is believed resident in line with what a host lists; what has gone has lost its prompts. */
+export function reconcileRunners(fleet: Fleet, host: Host, running: readonly FleetRunning[]): void {
+  const listed = new Map(running.map(({ key, contextLength }) => [key, contextLength]));
   for (const runner of host.runners.values()) {
     const contextLength = listed.get(runner.model);
     if (contextLength === undefined) {
@@ -107,7 +107,7 @@ export function reconcileRunners(fleet: Fleet, host: Host, beat: FleetBeat): voi
     else if (runner.resident) runner.contextLength = contextLength;
   }
   for (const [model, contextLength] of listed) discoverResident(fleet, host, model, contextLength);
-  for (const { key, sizeBytes, sizeVramBytes } of beat.running) {
+  for (const { key, sizeBytes, sizeVramBytes } of running) {
     const runner = residentOf(host, key);
     if (runner !== undefined) runner.offloaded = sizeVramBytes < WHOLLY * sizeBytes;
   }

@@ -22,6 +22,12 @@ describe("a load", () => {
     expect(partsOn({ running: [aRunning(MODEL)] })["load"]).toBe(0);
   });
 
+  it("is due again where the model was pulled anew and its old file is still in memory", () => {
+    const models = [aModel(MODEL, { sizeBytes: 5 * GB, digest: "d2" })];
+    expect(partsOn({ models, running: [aRunning(MODEL)] })["load"]).toBeCloseTo(0.8 + 5 / 2, 6);
+    expect(partsOn({ models, running: [aRunning(MODEL, { digest: "d2" })] })["load"]).toBe(0);
+  });
+
   it("waits for the load of another model that is under way", () => {
     const alone = partsOn({})["load"] ?? 0;
     const second = partsOn({}, (driver) => driver.acquire("other", { model: OTHER, promptBytes: 4_000 }))["load"] ?? 0;

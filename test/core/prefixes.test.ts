@@ -60,8 +60,9 @@ describe("prefixes", () => {
     expect(decision.candidates[0]?.parts?.["cached"]).toBe(0);
   });
 
-  it("are forgotten when the model is unloaded, loaded with another context, or the host starts anew", () => {
+  it("are forgotten when the model is unloaded, loaded with another context, pulled anew, or the host starts anew", () => {
     const ends = [
+      { ...LOADED, models: [aModel(MODEL, { sizeBytes: 5e9, digest: "d2" })] },
       { ...LOADED, running: [] },
       { ...LOADED, running: [aRunning(MODEL, { contextLength: 8_192 })] },
       { ...LOADED, runId: "run-00002" },
