@@ -8,6 +8,16 @@ export interface Stretch {
   hashes: readonly number[];
   /** Who has read it, and in how many ways: a prompt that ends here is one, and each stretch read on from here. */
   readonly readers: Map<Runner, number>;
+  /** The last hash of the request of this number (`stamp`) that is here, and where its text ends, bytes. */
+  at: number;
+  bytes: number;
+  stamp: number;
+}
+
+/** A stretch, and where in a prompt's hashes one of its own is. */
+export interface Place {
+  readonly stretch: Stretch;
+  readonly at: number;
 }
 
 /** Where each hash is: one walk up the tree finds what every runner has read of a prompt. */
@@ -19,7 +29,7 @@ export function stretchOf(tree: Beginnings, hashes: readonly number[]): Stretch 
   const before = known === undefined ? undefined : endAt(tree, known.stretch, hashes[known.at]);
   const rest = hashes.slice((known?.at ?? -1) + 1);
   if (rest.length === 0) return before;
-  const stretch: Stretch = { parent: before, hashes: rest, readers: new Map() };
+  const stretch = newStretch(before, rest);
   for (const hash of rest) tree.set(hash, stretch);
   return stretch;
 }
@@ -43,44 +53,23 @@ export function unread(tree: Beginnings, stretch: Stretch | undefined, runner: R
   }
 }
 
-/**
- * Visits who has read how much of a prompt, the most first: the runners of a stretch, those of shorter beginnings
- * among them, and the place of the last hash they have read.
- */
-export function visitReaders(
-  tree: Beginnings,
+/** Visits the stretches a prompt begins with, from a place on upwards, each with the place of the last hash it has of the prompt. */
+export function visitBeginnings(
+  last: Place,
   hashes: readonly number[],
-  visit: (readers: Stretch["readers"], at: number) => void,
+  visit: (stretch: Stretch, at: number) => void,
 ): void {
-  const known = nearLastKnown(tree, hashes);
-  if (known === undefined) return;
-  let { at } = known;
-  let told = 0;
-  for (let stretch: Stretch | undefined = known.stretch; stretch !== undefined; stretch = stretch.parent) {
-    // As many as before are the same: whoever has read on has read this.
-    if (stretch.readers.size === told) continue;
-    const place = stretch === known.stretch ? at : placeIn(hashes, stretch, at);
+  let { at } = last;
+  for (let stretch: Stretch | undefined = last.stretch; stretch !== undefined; stretch = stretch.parent) {
+    const place = stretch === last.stretch ? at : placeIn(hashes, stretch, at);
     if (place === -1) continue;
     at = place;
-    told = stretch.readers.size;
-    visit(stretch.readers, at);
+    visit(stretch, at);
   }
 }
 
-/** Lists the hashes at which a prompt might have ended that a stretch goes on from, its own end among them. */
-export function endsUpTo(stretch: Stretch): number[] {
-  const ends: number[] = [];
-  for (let at: Stretch | undefined = stretch; at !== undefined; at = at.parent) ends.push(at.hashes.at(-1) ?? 0);
-  return ends;
-}
-
-interface Place {
-  readonly stretch: Stretch;
-  readonly at: number;
-}
-
 /** As `lastKnown`, in a third of the time where little is known; where a longer prompt left hashes out, one shortly before. */
-function nearLastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
+export function nearLastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
   for (let at = hashes.length - 1; at > -STRIDE; at -= STRIDE) {
     const found = placeAt(tree, hashes, Math.max(0, at));
     if (found === undefined) continue;
@@ -110,11 +99,15 @@ function lastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefin
   return undefined;
 }
 
+function newStretch(parent: Stretch | undefined, hashes: readonly number[]): Stretch {
+  return { parent, hashes, readers: new Map(), at: -1, bytes: 0, stamp: -1 };
+}
+
 /** The stretch that ends at a hash: one that goes on behind it is cut there. */
 function endAt(tree: Beginnings, stretch: Stretch, hash: number | undefined): Stretch {
   if (hash === undefined || stretch.hashes.at(-1) === hash) return stretch;
   const cut = stretch.hashes.indexOf(hash) + 1;
-  const head: Stretch = { parent: stretch.parent, hashes: stretch.hashes.slice(0, cut), readers: new Map() };
+  const head = newStretch(stretch.parent, stretch.hashes.slice(0, cut));
   for (const runner of stretch.readers.keys()) head.readers.set(runner, 1);
   for (const own of head.hashes) tree.set(own, head);
   stretch.parent = head;

@@ -29,6 +29,7 @@ function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: num
   const { runner, request, shape, matchedBytes, grantedAt, prefillHeldMs, decodeHeldMs } = work;
   const { promptMs, outputTokens, outputMs, loadMs, totalMs } = finished;
   if (outputTokens !== undefined) chargeMeasured(fleet, work, outputTokens);
+  measureHeld(work, finished);
   const endedAt = Math.min(now, grantedAt + totalMs);
   const from = endedAt - (outputMs ?? 0);
   const concurrency = averageLevel(runner.concurrency, from, endedAt);
@@ -53,10 +54,16 @@ function learnOne(fleet: Fleet, host: Host, { work, finished }: Report, now: num
     },
     now,
   );
-  if (share !== undefined) learnKeeping(runner.held, share);
+  if (share !== undefined && work.claim !== undefined) learnKeeping(runner.held, share, work.claim);
   if (promptMs === undefined || outputMs === undefined || loadMs === undefined) return;
   // A load is the time of others too; what it hides is no wait for a slot.
   if (loadMs > LOADED_MS) return;
   const together = Math.round(averageLevel(runner.concurrency, grantedAt, endedAt));
   learnSlots(host.slots, hasWaited(totalMs, loadMs + promptMs + outputMs), together, now);
+}
+
+/** What a request has left in its runner's prompt cache is as large as its host has counted. */
+function measureHeld({ held, promptTokens, outputTokens }: Work, finished: FinishedLease): void {
+  if (held !== undefined)
+    held.tokens = (finished.promptTokens ?? promptTokens) + (finished.outputTokens ?? outputTokens);
 }

@@ -5,7 +5,8 @@ import { expectLength } from "./speed/output-length.ts";
 import { modelSpeed, promptTokens } from "./speed/speeds.ts";
 import type { Rates } from "./speed/speeds.ts";
 import { expectedSlowness, loadAhead } from "./loads.ts";
-import { matchedBytes } from "./prefixes.ts";
+import { foundTokens } from "./prefixes.ts";
+import type { Asked } from "./prompt-cache.ts";
 import { runnerOf, runnerRates } from "./runners.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
 import type { ExpectedEnd, Fleet, Host, Runner, Waiting, Work } from "./state.ts";
@@ -19,7 +20,8 @@ export interface Need {
   readonly outputTokens: number;
   /** How much more each token of the answer costs behind such a prompt. */
   readonly depthFactor: number;
-  readonly stamp: number;
+  /** Its prompt, as the prompt caches of runners are asked for it. */
+  readonly asked: Asked;
   readonly now: number;
 }
 
@@ -69,7 +71,9 @@ export function needOf(fleet: Fleet, { request, shape }: Waiting, now: number): 
   const outputTokens = request.kind === "embed" ? 0 : expectLength(known.lengths, shape, request.numPredict);
   const tokens = promptTokens(known, request.promptBytes);
   const depthFactor = decodeDepthFactor(tokens);
-  return { request, model, shape, promptTokens: tokens, outputTokens, depthFactor, stamp: fleet.stamps, now };
+  const tokensPerByte = tokens / Math.max(1, request.promptBytes);
+  const asked = { hashes: request.prefix, tokens, tokensPerByte, stamp: fleet.stamps };
+  return { request, model, shape, promptTokens: tokens, outputTokens, depthFactor, asked, now };
 }
 
 /** Forecasts a request on a host, part by part; on one without a free slot with the wait for it. */
@@ -158,10 +162,7 @@ function latenessOn(runner: Runner, now: number): number {
 }
 
 function cachedTokens(need: Need, runner: Runner): number {
-  const bytes = matchedBytes(runner, need.stamp);
-  if (bytes === 0) return 0;
-  const share = Math.min(1, bytes / Math.max(1, need.request.promptBytes));
-  return Math.min(need.promptTokens - LEAST_READ, need.promptTokens * share * runner.speed.hitTrust);
+  return Math.min(need.promptTokens - LEAST_READ, foundTokens(runner, need.asked) * runner.speed.hitTrust);
 }
 
 const NOBODY: Neighbours = { running: 0, weight: 0, weightedTokens: 0, owedMs: 0 };

@@ -1,14 +1,15 @@
 // Giving a lease: the books of host and runner, what is foreseen of the request, and the grant its client's edge gets.
+import { compareVersions } from "./catalog.ts";
 import type { Effect } from "./events.ts";
 import { delayWeight, forecast } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
 import { addLease } from "./leases.ts";
 import { isInPageCache, recordDemand } from "./loads.ts";
 import type { Placement } from "./placement.ts";
-import { matchedBytes } from "./prefixes.ts";
+import { foundTokens, takeSlot } from "./prefixes.ts";
 import { release } from "./quiesce.ts";
 import { runnerOf } from "./runners.ts";
-import type { Fleet, Host, Waiting, Work } from "./state.ts";
+import type { Fleet, Host, Runner, Waiting, Work } from "./state.ts";
 
 /** Leases a host to a request that has left the queue. */
 export function grant(
@@ -48,14 +49,15 @@ export function grant(
 }
 
 function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
-  const { request, model, shape, promptTokens, outputTokens, stamp } = need;
+  const { request, model, shape, promptTokens, outputTokens } = need;
   const runner = runnerOf(fleet, host, model, request.runner);
   const { load, owed, prefill, decode } = forecast(fleet, host, need);
   return {
     request,
     runner,
     shape,
-    matchedBytes: runner.resident ? matchedBytes(runner, stamp) : 0,
+    matchedBytes: runner.resident ? (request.promptBytes * foundTokens(runner, need.asked)) / promptTokens : 0,
+    claim: request.kind === "embed" ? undefined : claimOn(fleet, host, runner, need),
     promptTokens,
     outputTokens,
     grantedAt: now,
@@ -67,3 +69,13 @@ function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
     delayWeight: delayWeight((load + owed + prefill + decode) * 1_000),
   };
 }
+
+function claimOn(fleet: Fleet, { models, heard }: Host, runner: Runner, need: Need): Work["claim"] {
+  const modelBytes = models.get(need.model)?.sizeBytes ?? 0;
+  const { parallel = 1, ollamaVersion = "" } = heard?.beat ?? {};
+  const savesPrompts = ollamaVersion === "" || compareVersions(ollamaVersion, SAVES_PROMPTS) >= 0;
+  return takeSlot(fleet.prefixes, runner, need.asked, { parallel, modelBytes, savesPrompts, now: need.now });
+}
+
+/** The first Ollama whose runners keep old prompts in host memory. */
+const SAVES_PROMPTS = "0.30.0";

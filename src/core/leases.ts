@@ -43,12 +43,12 @@ export function addLease(fleet: Fleet, host: Host, lease: Lease): void {
 }
 
 /** Takes a lease out of the counts, if it is still there. */
-export function endLease(fleet: Fleet, lease: Lease): void {
+export function endLease(fleet: Fleet, lease: Lease, read = false): void {
   const host = fleet.hosts.get(lease.hostId);
   fleet.leases.delete(lease.id);
   if (host?.leases.delete(lease.id) !== true) return;
   count(host, lease, -1);
-  endWork(fleet, host, lease, fleet.steppedAt);
+  endWork(fleet, host, lease, read);
   fleet.touched.add(host);
 }
 
@@ -64,20 +64,18 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   if (lease === undefined) return;
   if (!lease.control) countSettled(fleet, now);
   const host = fleet.hosts.get(lease.hostId);
-  endLease(fleet, lease);
+  const read = hasRead(lease, outcome, now);
+  endLease(fleet, lease, read);
   if (host === undefined) return;
+  if (read && lease.work !== undefined) keepWork(fleet, host, lease.work, now);
   switch (outcome.type) {
     case "served":
-      recordServed(host);
-      if (lease.work !== undefined) keepWork(fleet, host, lease.work, now);
-      return;
+      return recordServed(host);
     case "host-failed":
       return recordFailure(fleet, host, lease, now);
     case "host-refused":
       return recordRefusal(fleet, host, now);
     case "client-left":
-      // Whoever leaves while the answer is written leaves a prompt that was read.
-      if (lease.work !== undefined && now > lease.work.firstTokenAt) keepWork(fleet, host, lease.work, now);
       return;
   }
 }
@@ -86,6 +84,11 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
 function bury(fleet: Fleet, leaseId: string, now: number): void {
   fleet.tombstones.delete(leaseId);
   fleet.tombstones.set(leaseId, now);
+}
+
+/** Whoever leaves while the answer is written leaves a prompt that was read. */
+function hasRead({ work }: Lease, { type }: Outcome, now: number): boolean {
+  return type === "served" || (type === "client-left" && work !== undefined && now > work.firstTokenAt);
 }
 
 /** Brings the leases of a host in line with what it lists: the host is the truth about what runs. Answers orders to stop. */

@@ -35,7 +35,7 @@ function choose(fleet: Fleet, waiting: Waiting, scene: Scene, context: StepConte
   const { request, queuedAt } = waiting;
   const policy = policyFor(fleet, request.model);
   const need = needOf(fleet, waiting, context.now);
-  const close = need === undefined ? NOBODY : matchPrefixes(fleet.prefixes, request, need.stamp);
+  const close = need === undefined ? NOBODY : matchPrefixes(fleet.prefixes, request, need.asked.stamp);
   const ahead = policy.looksAhead === true && need !== undefined;
   const shown = ahead ? showAhead(fleet, scene, need, close) : showFree(fleet, scene, request);
   const { candidates, hosts } = shown;
@@ -93,9 +93,9 @@ export function keepsWaiting(fleet: Fleet, waiting: Waiting, hosts: Iterable<Hos
     const runner = runnerOf(fleet, host, need.model, request.runner);
     const suits = (): boolean => settles(costOn(fleet, host, need), held.score, now - queuedAt);
     // Not even if it had read the prompt: then whether it has need not be found out.
-    assumeRead(runner, request, need.stamp);
+    assumeRead(runner, request, need.asked.stamp);
     if (!suits()) continue;
-    matchRunner(fleet.prefixes, runner, request, need.stamp);
+    matchRunner(fleet.prefixes, runner, request, need.asked.stamp);
     if (suits()) return false;
   }
   return true;

@@ -1,5 +1,5 @@
 // The runners of a host: one for each model and set of options it was asked for, resident or not.
-import { capacityTokens, dropPrefixes, holdPrompt, newHeldPrefixes } from "./prefixes.ts";
+import { dropPrefixes, leaveSlot, newHeldPrefixes } from "./prefixes.ts";
 import { newMeter, setLevel } from "./speed/meter.ts";
 import { modelSpeed, newRunnerSpeed, ratesOf } from "./speed/speeds.ts";
 import type { RateSubject, Rates } from "./speed/speeds.ts";
@@ -71,14 +71,19 @@ export function beginWork(fleet: Fleet, host: Host, lease: Lease, now: number): 
   setLevel(host.busyModels, host.usedByModel.size, now);
 }
 
-/** Records that a lease has ended on its runner. */
-export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): void {
+/** Records that a lease has ended on its runner; `read` if its prompt was read to the end, so that it stays there. */
+export function endWork(fleet: Fleet, host: Host, lease: Lease, read: boolean): void {
+  const now = fleet.steppedAt;
   const { work } = lease;
   if (work === undefined) return;
   host.ends = undefined;
   chargeEnded(fleet, work);
-  const { runner } = work;
+  const { runner, claim } = work;
   runner.work.splice(runner.work.indexOf(work), 1);
+  if (claim !== undefined) {
+    const tokens = read ? work.promptTokens + work.outputTokens : undefined;
+    work.held = leaveSlot(fleet.prefixes, runner, claim, { tokens, now });
+  }
   setLevel(runner.concurrency, runner.work.length, now);
   setLevel(host.busyModels, host.usedByModel.size, now);
   fleet.ended.set(lease.id, { work, endedAt: now });
@@ -86,13 +91,9 @@ export function endWork(fleet: Fleet, host: Host, lease: Lease, now: number): vo
 
 /** Records that a runner has read a prompt: it is in memory, and so is the prompt. */
 export function keepWork(fleet: Fleet, host: Host, work: Work, now: number): void {
-  const { runner, request } = work;
+  const { runner } = work;
   markResident(fleet, host, runner);
   runner.speed.residentAt = now;
-  const sizeBytes = host.models.get(runner.model)?.sizeBytes ?? 0;
-  const capacity = { tokens: capacityTokens(sizeBytes), prompts: host.heard?.beat.parallel ?? 1 };
-  const tokens = work.promptTokens + work.outputTokens;
-  holdPrompt(fleet.prefixes, runner, { hashes: request.prefix, tokens }, capacity);
 }
 
 /** Brings what is believed resident in line with what a host lists; what has gone has lost its prompts. */

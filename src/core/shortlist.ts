@@ -64,7 +64,7 @@ interface Worth {
 }
 
 /** Picks of many hosts the fastest half, a few of the others, each time others, and those that have read the prompt. */
-function pick(hosts: readonly Host[], { stamp }: Need, { most, close }: Worth): readonly Host[] {
+function pick(hosts: readonly Host[], { asked: { stamp } }: Need, { most, close }: Worth): readonly Host[] {
   if (hosts.length <= most) return hosts;
   const half = most / 2;
   const stride = Math.ceil((hosts.length - half) / half);

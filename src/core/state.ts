@@ -6,6 +6,7 @@ import type { PolicyName } from "../wire/settings.ts";
 import type { Field } from "./eligibility.ts";
 import type { Beginnings } from "./beginnings.ts";
 import type { HeldPrefixes } from "./prefixes.ts";
+import type { Claim, HeldPrompt } from "./prompt-cache.ts";
 import type { Meter } from "./speed/meter.ts";
 import type { SlotsInferred } from "./speed/slots.ts";
 import type { FleetSpeed, HostSpeed, RunnerSpeed } from "./speed/speeds.ts";
@@ -103,6 +104,10 @@ export interface Work {
   decodeHeldMs: number;
   /** What a delay of it counts against one of others. */
   readonly delayWeight: number;
+  /** What it is believed to have got of its runner's prompt cache. */
+  readonly claim?: Claim | undefined;
+  /** What it has left there. */
+  held?: HeldPrompt | undefined;
 }
 
 export interface Quiesced {

@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import type { LeaseRequest, Priority } from "../../src/wire/lease.ts";
 import { FleetDriver, MODEL, T0, aModel, aRequest, aRunning, ends } from "./builders.ts";
 
-const ONE_SLOT = { models: [aModel(MODEL, { sizeBytes: 5e9 })], running: [aRunning()], slots: 1, parallel: 1 };
+const ONE_SLOT = {
+  ollamaVersion: "0.33.0",
+  models: [aModel(MODEL, { sizeBytes: 5e9 })],
+  running: [aRunning()],
+  slots: 1,
+  parallel: 1,
+};
 
 function driverWith(...hosts: string[]): FleetDriver {
   const driver = new FleetDriver({ policy: "predicted_latency", queueLimit: 1_000, queueTimeoutMs: 3_600_000 });

@@ -4,7 +4,7 @@ import { FleetDriver, MODEL, OTHER, aModel, aRunning, grantIn } from "./builders
 
 const TURN_1 = [11, 12, 13];
 const TURN_2 = [11, 12, 13, 14, 15];
-const LOADED = { models: [aModel(MODEL, { sizeBytes: 5e9 })], running: [aRunning()] };
+const LOADED = { models: [aModel(MODEL, { sizeBytes: 5e9 })], running: [aRunning()], ollamaVersion: "0.33.0" };
 
 function twoHosts(): FleetDriver {
   const driver = new FleetDriver({ policy: "predicted_latency" });
@@ -22,6 +22,10 @@ function turn(driver: FleetDriver, id: string, prefix: number[], part = {}): str
   driver.beat("a", LOADED);
   driver.beat("b", LOADED);
   return hostId;
+}
+
+function heldOn({ fleet }: FleetDriver, hostId: string) {
+  return [...(fleet.hosts.get(hostId)?.runners.values() ?? [])][0]?.held;
 }
 
 function cachedTokens(driver: FleetDriver, id: string, prefix: number[], hostId: string): number {
@@ -89,19 +93,27 @@ describe("prefixes", () => {
     for (let index = 0; index < 20; index += 1) {
       turn(driver, `${index}`, conversation(index), { pinnedHost: "a", promptBytes: 40 * 1_024 });
     }
-    const held = [...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held;
-    // 8 GiB of 128 KiB tokens.
-    expect(held?.tokens).toBeLessThanOrEqual(66_000);
-    expect([...(held?.prompts.keys() ?? [])]).toEqual([14_039, 15_039, 16_039, 17_039, 18_039, 19_039]);
-    expect(driver.fleet.prefixes.size).toBe(6 * 40);
+    const { saved = [], slots = [] } = heldOn(driver, "a")?.cache ?? {};
+    // 8 GiB of 128 KiB tokens, the newest of which is in a slot only.
+    expect(saved.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(66_000);
+    expect(saved.map(({ hashes }) => hashes.at(-1))).toEqual([13_039, 14_039, 15_039, 16_039, 17_039, 18_039]);
+    expect(slots.map(({ held }) => held?.hashes.at(-1))).toEqual([16_039, 17_039, 18_039, 19_039]);
+    expect(driver.fleet.prefixes.size).toBe(7 * 40);
   });
 
-  it("are remembered in as many prompts as the host has slots, however long", () => {
-    const driver = twoHosts();
-    for (let index = 0; index < 6; index += 1) {
-      turn(driver, `${index}`, [index], { pinnedHost: "a", promptBytes: 1_000_000 });
+  it("are remembered one in each slot, however long, and no others by an Ollama without host memory for them", () => {
+    for (const [ollamaVersion, most] of [
+      ["0.33.0", 5],
+      ["0.29.9", 4],
+    ] as const) {
+      const driver = twoHosts();
+      driver.beat("a", { ...LOADED, ollamaVersion });
+      for (let index = 0; index < 12; index += 1) {
+        turn(driver, `${index}`, [index], { pinnedHost: "a", promptBytes: 1_000_000 });
+        driver.beat("a", { ...LOADED, ollamaVersion });
+      }
+      expect(driver.fleet.prefixes.size).toBe(most);
     }
-    expect(driver.fleet.prefixes.size).toBe(4);
   });
 
   it("are remembered of no more than 400 prompts, however short", () => {
@@ -110,16 +122,19 @@ describe("prefixes", () => {
       driver.acquire(`${index}`, { pinnedHost: "a", prefix: [index], promptBytes: 40, numPredict: 1 });
       driver.settle(`${index}`);
     }
-    expect(driver.fleet.prefixes.size).toBe(400);
+    // Those in the slots, of which all but the last are saved.
+    expect(driver.fleet.prefixes.size).toBe(401);
   });
 
   it("of a conversation's earlier turns give way to those of its latest", () => {
     const driver = twoHosts();
     turn(driver, "1", TURN_1, { pinnedHost: "a" });
     turn(driver, "2", TURN_2, { pinnedHost: "a" });
-    const held = [...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held;
-    expect([...(held?.prompts.keys() ?? [])]).toEqual([15]);
-    expect(driver.fleet.prefixes.size).toBe(5);
+    turn(driver, "3", [99], { pinnedHost: "a" });
+    turn(driver, "4", [98], { pinnedHost: "a" });
+    const saved = heldOn(driver, "a")?.cache.saved ?? [];
+    expect(saved.map(({ hashes }) => hashes.at(-1))).toEqual([15, 99]);
+    expect(driver.fleet.prefixes.size).toBe(7);
   });
 
   it("count for less where what was expected in the cache had to be read again", () => {
@@ -157,6 +172,5 @@ describe("prefixes", () => {
       driver.beat("b", LOADED);
     }
     expect(cachedTokens(driver, "x", TURN_2, "a")).toBeLessThan(2_500);
-    expect([...(driver.fleet.hosts.get("a")?.runners.values() ?? [])][0]?.held.keeping).toBeLessThan(0.7);
   });
 });
