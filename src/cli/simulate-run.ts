@@ -1,4 +1,5 @@
 // What `hive simulate` does: reads or generates the workload, runs the policies, prints and draws.
+import { closeSync, openSync, writeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { MODEL_KINDS } from "../sim/routing/calibration.ts";
@@ -9,6 +10,7 @@ import type { FleetName } from "../sim/routing/fleets.ts";
 import type { HostSpec } from "../sim/routing/host-spec.ts";
 import { writePage } from "../sim/routing/page/page.ts";
 import { PEERS } from "../sim/routing/peers/table.ts";
+import type { Decided } from "../sim/routing/router.ts";
 import { CLAIRVOYANT, ROUTERS } from "../sim/routing/routers.ts";
 import { SCENARIOS, upTo } from "../sim/routing/scenarios.ts";
 import type { ScenarioName } from "../sim/routing/scenarios.ts";
@@ -57,7 +59,10 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   if (setting.workload.length === 0) throw new CliError("nothing to run: no request is left of the workload");
   say(`${about}: ${setting.workload.length} requests, ${setting.fleet.length} hosts, seed ${options.seed}`);
   const sweep = options.html === undefined ? [] : SWEEP.map(atLoad).filter((other) => other !== undefined);
-  const comparison = compare({ ...setting, policies, seed: options.seed, sweep });
+  const decisions = options.decisions === undefined ? undefined : openDecisions(options.decisions);
+  const { seed } = options;
+  const comparison = compare({ ...setting, policies, seed, sweep, onDecision: decisions?.write });
+  decisions?.end();
   if (options.json === true) print(JSON.stringify(asJson(comparison), undefined, 2));
   else print(printTable(comparison.results).trimEnd());
   if (options.html === undefined) return;
@@ -67,6 +72,18 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
     writePage(comparison, { title: "Hive: routing policies compared", about: text, ours: OURS }),
   );
   say(`page written to ${options.html}`);
+}
+
+/** One line for each decision, as it is made: of a long trace they are more than need be in memory. */
+function openDecisions(path: string): { write: (decided: Decided) => void; end: () => void } {
+  const file = openSync(path, "w");
+  return {
+    write: (decided) => void writeSync(file, `${JSON.stringify(decided)}\n`),
+    end() {
+      closeSync(file);
+      say(`decisions written to ${path}`);
+    },
+  };
 }
 
 function printPolicies(): void {

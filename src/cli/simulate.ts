@@ -13,6 +13,7 @@ export interface SimulateOptions {
   readonly keep: number;
   readonly seed: number;
   readonly html?: string;
+  readonly decisions?: string;
   readonly json?: boolean;
 }
 
@@ -29,6 +30,7 @@ export function addSimulate(program: Command): void {
     .option("--keep <part>", "part of a trace's sessions to run, 0 to 1", readPart, 0.3)
     .option("--seed <n>", "chooses sessions and every chance", readCount, 1)
     .option("--html <file>", "write a page with the curves, and run a load sweep for it")
+    .option("--decisions <file>", "write why each request went where, a JSON object a line (our own policies)")
     .option("--json", "as JSON")
     .action(async (options: SimulateOptions) => {
       // Loaded here alone: no other command needs the simulator.

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Decided } from "../../src/sim/routing/router.ts";
 import { runHive, stateFolder } from "./run-hive.ts";
 
 async function traceOf(lines: readonly string[], name = "trace.jsonl"): Promise<string> {
@@ -44,6 +45,32 @@ describe("hive simulate", () => {
     const { results, requests } = JSON.parse(ended.stdout);
     expect([requests, results[0].name, results[0].metrics.served]).toEqual([40, "random", 40]);
     expect(await readFile(html, "utf8")).toContain("<title>random</title>");
+  });
+
+  it("writes why each request went where, as the cell itself explains it", async () => {
+    const file = join(await stateFolder(), "decisions.jsonl");
+    const policies = ["--policy", "predicted_latency", "--policy", "sticky", "--policy", "peer:dynamo"];
+    const ended = await runHive([
+      "simulate",
+      "--trace",
+      await traceOf(FEW),
+      ...SMALL,
+      ...policies,
+      "--decisions",
+      file,
+    ]);
+    expect(ended.code).toBe(0);
+    const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+    const decided: Decided[] = lines.map((line) => JSON.parse(line));
+    expect(decided.map(({ decision }) => decision.policy)).toEqual([
+      ...FEW.map(() => "predicted_latency"),
+      ...FEW.map(() => "sticky"),
+    ]);
+    for (const { decision, attempt } of decided) {
+      const chosen = decision.candidates.find(({ hostId }) => hostId === decision.chosen);
+      expect([attempt, chosen?.filtered, typeof chosen?.score]).toEqual([1, undefined, "number"]);
+    }
+    expect(new Set(decided.map(({ requestId }) => requestId)).size).toBe(FEW.length);
   });
 
   it("reads Azure's format too", async () => {

@@ -5,6 +5,7 @@ import type { HostSpec } from "./host-spec.ts";
 import type { Metrics } from "./metrics.ts";
 import { ROUTERS } from "./routers.ts";
 import { observe, simulate } from "./run.ts";
+import type { SimulationSpec } from "./run.ts";
 import type { Workload } from "./traces.ts";
 
 export interface ComparisonSpec {
@@ -15,6 +16,8 @@ export interface ComparisonSpec {
   readonly seed: number;
   /** The same at other loads, from the lightest on; none for no sweep. */
   readonly sweep: readonly Workload[];
+  /** Told of each decision under the load itself. */
+  readonly onDecision?: SimulationSpec["onDecision"];
 }
 
 export interface Comparison {
@@ -55,11 +58,11 @@ export function compare(spec: ComparisonSpec): Comparison {
 }
 
 /** From the lightest load on, until even the first policy is overrun. */
-function runSweep({ sweep, policies, ...rest }: ComparisonSpec): SweepPoint[] {
+function runSweep({ sweep, policies, fleet, seed }: ComparisonSpec): SweepPoint[] {
   const points: SweepPoint[] = [];
   for (const workload of sweep) {
     const means = policies.map((name) => {
-      return [name, simulate({ ...rest, workload, router: routerOf(name) }).completionMs.mean] as const;
+      return [name, simulate({ fleet, seed, workload, router: routerOf(name) }).completionMs.mean] as const;
     });
     points.push({ requestsPerSecond: rateOf(workload), completionMs: Object.fromEntries(means) });
     const [now, first] = [means[0]?.[1] ?? 0, Object.values(points[0]?.completionMs ?? {})[0] ?? 0];

@@ -4,7 +4,7 @@ import type { Effect, Fleet, FleetEvent } from "../../core/fleet.ts";
 import { createScaler, evaluate, watch } from "../../core/scale/scaler.ts";
 import type { ScaleSettings, Scaler } from "../../core/scale/scaler.ts";
 import type { Order } from "../../wire/heartbeat.ts";
-import type { LeaseRequest, Outcome } from "../../wire/lease.ts";
+import type { Grant, LeaseRequest, Outcome } from "../../wire/lease.ts";
 import type { PolicyName } from "../../wire/settings.ts";
 import type { FleetHost } from "./fleet-host.ts";
 import { forkRandom } from "./random.ts";
@@ -168,10 +168,11 @@ class HiveRouter implements Router {
     }
   }
 
-  #grant(requestId: string, { leaseId, hostId }: { leaseId: string; hostId: string }): void {
+  #grant(requestId: string, { leaseId, hostId, decision }: Grant): void {
     const request = this.#open.get(requestId);
     if (request === undefined) throw new Error(`a lease for ${requestId} on ${hostId}`);
     this.#leases.set(requestId, leaseId);
+    this.#world.explain?.(request, decision);
     this.#world.send(request, hostId, leaseId);
   }
 

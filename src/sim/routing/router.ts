@@ -1,4 +1,5 @@
 // What decides where requests go in a simulation: our fleet is one implementation, each peer another.
+import type { Decision } from "../../wire/lease.ts";
 import type { FleetHost } from "./fleet-host.ts";
 import type { Served } from "./host-spec.ts";
 import type { WorkItem } from "./traces.ts";
@@ -44,6 +45,17 @@ export interface World {
   /** Hands a request to a host, under the name by which the host's heartbeats list it; how it goes is told later. */
   send(request: Routed, hostId: string, leaseId?: string): void;
   refuse(request: Routed, code: string): void;
+  /** Tells why a request goes where it is sent. */
+  explain?(request: Routed, decision: Decision): void;
+}
+
+/** Why a request, or an attempt of it, went where it did. */
+export interface Decided {
+  readonly requestId: string;
+  readonly attempt: number;
+  /** Since the start. */
+  readonly atMs: number;
+  readonly decision: Decision;
 }
 
 /** What holds for all requests of a run. */

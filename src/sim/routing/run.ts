@@ -7,7 +7,8 @@ import type { Call, HostSpec, Served } from "./host-spec.ts";
 import { measure } from "./metrics.ts";
 import type { Metrics, Observation } from "./metrics.ts";
 import { forkRandom } from "./random.ts";
-import type { Ending, MakeRouter, Routed, Router, Rules } from "./router.ts";
+import type { Decision } from "../../wire/lease.ts";
+import type { Decided, Ending, MakeRouter, Routed, Router, Rules } from "./router.ts";
 import type { Workload, WorkItem } from "./traces.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import type { Timer } from "./virtual-time.ts";
@@ -22,6 +23,8 @@ export interface SimulationSpec extends Partial<Rules> {
   readonly faults?: readonly Fault[] | undefined;
   /** Requests that reach hosts past the router. */
   readonly foreign?: readonly ForeignRequest[] | undefined;
+  /** Told of each decision of a router that explains itself, as it is made. */
+  readonly onDecision?: ((decided: Decided) => void) | undefined;
 }
 
 /** A host whose first fault is a start joins then, and is down before. */
@@ -150,6 +153,10 @@ class Simulation {
       },
     );
     Object.assign(open, { call });
+  }
+
+  explain({ id, attempt }: Routed, decision: Decision): void {
+    this.#spec.onDecision?.({ requestId: id, attempt, atMs: this.time.now, decision });
   }
 
   refuse(routed: Routed, code: string): void {
