@@ -6,6 +6,7 @@ import { AgentError } from "./agent-error.ts";
 import { answerChallenge } from "./door/challenge.ts";
 import { faultOf } from "./call.ts";
 import { CurrentLimits } from "./current-limits.ts";
+import { isConfidential } from "./edge-address.ts";
 import { EdgeClock } from "./edge-clock.ts";
 import { Gate } from "./door/gate.ts";
 import { GpuMemoryWatch } from "./heartbeat/gpu-memory.ts";
@@ -56,7 +57,9 @@ export interface Agent {
 
 /** Starts an agent; rejects with an AgentError of one line that says what to do. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  if (!URL.canParse(options.edgeUrl)) throw new AgentError(`--edge: ${JSON.stringify(options.edgeUrl)} is not a URL`);
+  const edge = URL.parse(options.edgeUrl);
+  if (edge === null) throw new AgentError(`--edge: ${JSON.stringify(options.edgeUrl)} is not a URL`);
+  if (!isConfidential(edge)) throw new AgentError(`--edge: ${edge.origin} needs https, for it is not on this site`);
   const slotsWanted = readSlots(options.slots);
   const ollama = openOllama(options.ollamaUrl);
   let handler: Handler = (_request, response) => refuse(response, 401);

@@ -35,7 +35,8 @@ export function addAgent(program: Command): void {
     .command("agent")
     .description("run the agent beside an Ollama; after the first join it needs no token")
     .addOption(URL_FLAG)
-    .option("--join <token>", "join token of hive host invite")
+    // Other users of the machine read arguments, not the environment.
+    .addOption(new Option("--join <token>", "join token of hive host invite").env("HIVE_JOIN"))
     .option("--ollama <url>", "the Ollama beside it", readOllamaUrl, "http://127.0.0.1:11434")
     .addOption(
       new Option("--listen <address:port>", "where the tunnel ends")

@@ -5,7 +5,7 @@ import { hostIdSchema, macSchema } from "../wire/host.ts";
 import { parseSize } from "../wire/size.ts";
 
 /** What Commander takes from the environment; the contract's empty variable is one that is not set. */
-const VARIABLES = ["HIVE_URL", "HIVE_STATE"] as const;
+const VARIABLES = ["HIVE_URL", "HIVE_STATE", "HIVE_JOIN"] as const;
 
 export const STATE_FLAG = new Option("--state <dir>", "folder for keys and data")
   .env("HIVE_STATE")

@@ -1,6 +1,7 @@
 // Why no host can take a request: what its client is told, or that the request had better wait.
 import type { ErrorCode } from "../wire/errors.ts";
 import type { LeaseRequest } from "../wire/lease.ts";
+import { inPool } from "./eligibility.ts";
 import type { Reason, Verdict } from "./eligibility.ts";
 import type { Fleet } from "./state.ts";
 
@@ -17,7 +18,7 @@ export function whyNot(fleet: Fleet, request: LeaseRequest, verdicts: readonly V
   const { pinnedHost } = request;
   const { hostsMayCome } = fleet.settings;
   if (verdicts.length === 0) return hostsMayCome ? { type: "wait" } : refuse("no_host", "no host is registered");
-  if (pinnedHost !== undefined && !fleet.hosts.has(pinnedHost)) return refuse("unknown_host", "no such host");
+  if (pinnedHost !== undefined && !isKnown(fleet, request, pinnedHost)) return refuse("unknown_host", "no such host");
   const reasons = verdicts.flatMap(({ reason }) => (ELSEWHERE.has(reason) ? [] : [reason]));
   if (reasons.length === 0) return refuse("no_host", "no registered host is open to this token");
   const warmingUp = fleet.steppedAt < fleet.createdAt + fleet.settings.warmUpMs;
@@ -26,6 +27,12 @@ export function whyNot(fleet: Fleet, request: LeaseRequest, verdicts: readonly V
   if (hostsMayCome && isForWantOfHosts(reasons)) return { type: "wait" };
   if (heard.length === 0) return refuse("no_host", "no registered host has been heard");
   return whyNotHeard(request.model !== undefined, heard);
+}
+
+/** Another pool's host is no other than one that never was. */
+function isKnown(fleet: Fleet, { principal }: LeaseRequest, hostId: string): boolean {
+  const host = fleet.hosts.get(hostId);
+  return host !== undefined && inPool(principal.pool, host);
 }
 
 /** No host that is there could ever take the request, but one that is not there might. */

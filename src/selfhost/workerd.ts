@@ -97,6 +97,7 @@ function watchParent(child: ChildProcess): () => void {
   process.once("exit", killNow);
   if (process.platform === "win32" || child.pid === undefined) return () => process.removeListener("exit", killNow);
   const guard = spawn("/bin/sh", ["-c", 'read -r _; kill -KILL "$1"', "sh", String(child.pid)], {
+    env: {},
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });

@@ -160,6 +160,13 @@ describe("starting", () => {
     await refused({ listen: { hostname: "0.0.0.0", port: 0 } }, /127\.0\.0\.1 only/);
     await refused({ listen: { hostname: "127.0.0.1", port: host.agent.port } }, /in use/);
     await refused({ edgeUrl: "nowhere" }, /--edge/);
+    for (const edgeUrl of [
+      "http://hive.example.com",
+      "http://8.8.8.8:8787",
+      "http://169.254.169.254",
+      "ftp://x.example",
+    ])
+      await refused({ edgeUrl }, /--edge.*https/);
     await refused({ ollamaUrl: "127.0.0.1" }, /--ollama/);
     await refused({ slots: 0 }, /slots/);
     await refused({ joinToken: "not.a.token" }, /hive host invite/);

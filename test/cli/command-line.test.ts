@@ -1,14 +1,16 @@
 // The command line as a script sees it: exit codes, one line per failure, standard output for data alone.
+import { execFile } from "node:child_process";
 import { chmod, readFile, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { verifyAdminToken } from "../../src/auth/admin-token.ts";
 import { verifyClientToken } from "../../src/auth/client-token.ts";
 import { verifyJoinToken } from "../../src/auth/join-token.ts";
 import type { HiveKeys } from "../../src/auth/keys.ts";
 import { importHiveKeys } from "../../src/auth/keys.ts";
-import { runHive, stateFolder } from "./run-hive.ts";
+import { HIVE, runHive, stateFolder } from "./run-hive.ts";
 
 describe("a wrong command line", () => {
   it.each([
@@ -48,6 +50,15 @@ describe("hive init", () => {
     const before = await readFile(path, "utf8");
     expect((await runHive(["init"], { HIVE_STATE: state })).code).toBe(0);
     expect(await readFile(path, "utf8")).toBe(before);
+  });
+
+  it.skipIf(process.platform === "win32")("leaves nothing to others, however loose the umask is [T29]", async () => {
+    const folder = await stateFolder();
+    const command = 'umask 000; exec "$0" "$@"';
+    const state = join(folder, "loose", "deep");
+    await promisify(execFile)("/bin/sh", ["-c", command, process.execPath, HIVE, "init", "--state", state]);
+    for (const path of [join(folder, "loose"), state, join(state, "keys.json")])
+      expect([path, (await stat(path)).mode & 0o077]).toEqual([path, 0]);
   });
 
   it("refuses keys that others can read [T29]", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 
-const HIVE = new URL("../../src/cli/hive.js", import.meta.url).pathname;
+export const HIVE = new URL("../../src/cli/hive.js", import.meta.url).pathname;
 
 export interface Ended {
   readonly code: number | null;

@@ -188,6 +188,19 @@ describe("a request no host can take", () => {
     expect(ends(driver.acquire("1", { pinnedHost: "zz" }))).toEqual({ 1: "unknown_host" });
   });
 
+  it("tells nobody that a host of another pool exists [T19 T30]", () => {
+    const driver = warm();
+    driver.join("a");
+    driver.join("secret", {}, { pool: "staff" });
+    for (const model of [MODEL, "nobody/has:this"]) {
+      const [theirs, nobodys] = ["secret", "zz"].map((pinnedHost) =>
+        refusalIn(driver.acquire(`${model} ${pinnedHost}`, { model, pinnedHost })),
+      );
+      expect(theirs).toEqual(nobodys);
+      expect(theirs).toMatchObject({ code: "unknown_host" });
+    }
+  });
+
   it("is judged anew while it waits, when its host dies or is drained", () => {
     const driver = warm();
     driver.join("a", { slots: 1 });

@@ -39,6 +39,7 @@ it("the operator's page runs, loads, frames and sends nothing but its own [T26]"
   for (const name of ["default-src", "base-uri", "form-action", "frame-ancestors"])
     expect([name, directives.get(name)]).toEqual([name, "'none'"]);
   expect(directives.get("connect-src")).toBe("'self'");
+  expect(directives.get("require-trusted-types-for")).toBe("'script'");
   expect(policy).not.toMatch(/unsafe|\*|https?:/);
   const html = await one.text();
   expect(html.match(/<script/g)).toHaveLength(1);
@@ -92,5 +93,8 @@ it("a body is counted while it is read, and what is too much is not read to its 
   expect(await readBody(post(endless()), 10_000)).toEqual({ ok: false, error: "too_large" });
   expect(sentBytes).toBeLessThan(100_000);
   expect(await readBody(post("x".repeat(10_001)), 10_000)).toEqual({ ok: false, error: "too_large" });
+  const declared = (size: number) => post("x".repeat(size), { "content-length": String(size) });
+  expect(await readBody(declared(10_001), 10_000)).toEqual({ ok: false, error: "too_large" });
+  expect(await readBody(declared(10_000), 10_000)).toMatchObject({ ok: true });
   expect(await readBody(post("x".repeat(10_000)), 10_000)).toMatchObject({ ok: true });
 });

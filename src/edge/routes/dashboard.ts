@@ -13,6 +13,7 @@ export function showDashboard(c: Context<HonoEnv>): Response {
       "connect-src 'self'",
       "img-src data:",
       "form-action 'none'",
+      "require-trusted-types-for 'script'",
       "base-uri 'none'",
       "frame-ancestors 'none'",
     ].join("; "),
