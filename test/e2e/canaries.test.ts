@@ -75,6 +75,7 @@ it("turn up in no log, no file and no view, whatever went wrong with their reque
     return usage.usage.length > 0;
   });
   const haystacks = new Map<string, string>();
+  for (const [id, line] of await commandLines()) haystacks.set(`the arguments of process ${id}`, line);
   for (const path of ["/hive/v1/fleet", "/hive/v1/usage", "/hive/v1/tokens", "/hive/v1/audit", "/hive/metrics"])
     haystacks.set(path, await (await fetch(fleet.url + path, { headers: admin })).text());
   await Promise.all(fleet.hosts.map(async ({ agent }) => await agent.stop()));
@@ -85,12 +86,38 @@ it("turn up in no log, no file and no view, whatever went wrong with their reque
   expect(files.some((file) => file.endsWith(".sqlite"))).toBe(true);
   for (const file of files) haystacks.set(file, (await readFile(file)).toString("latin1"));
 
-  const secrets = [PROMPT, SYSTEM, FORGED, fleet.token, fleet.adminToken, urlToken, urlToken.split(".")[2] ?? "?"];
+  const keys = await readFile(join(fleet.stateDir, "keys.json"), "utf8");
+  const halves = [...keys.matchAll(/"d":"([^"]+)"/g)].map(([, half]) => half ?? "");
+  expect(halves.length).toBeGreaterThan(3);
+  haystacks.delete(join(fleet.stateDir, "keys.json"));
+  const secrets = [
+    ...halves,
+    PROMPT,
+    SYSTEM,
+    FORGED,
+    fleet.token,
+    fleet.adminToken,
+    urlToken,
+    urlToken.split(".")[2] ?? "?",
+  ];
   for (const [where, text] of haystacks)
     for (const secret of secrets) expect(text.includes(secret) ? `${secret} in ${where}` : "", where).toBe("");
   // A search that cannot find anything finds nothing: what must be there is.
   expect([...haystacks.values()].some((text) => text.includes("tester"))).toBe(true);
 }, 60_000);
+
+/** The arguments of every process of this machine, those that ours have started among them. */
+async function commandLines(): Promise<[id: string, line: string][]> {
+  const ids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const read = async (id: string): Promise<[string, string]> => [
+    id,
+    await readFile(`/proc/${id}/cmdline`, "utf8").catch(() => ""),
+  ];
+  const lines = await Promise.all(ids.map(read));
+  if (process.platform === "linux")
+    expect(lines.some(([, line]) => line.includes("workerd") && line.includes(fleet.stateDir))).toBe(true);
+  return lines;
+}
 
 it("are not in the arguments of any process, nor in files that others may read [T29]", async () => {
   for (const file of await filesIn(fleet.stateDir)) {
