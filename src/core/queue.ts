@@ -13,7 +13,7 @@ const LONGEST_RETRY = 120;
 
 /** Makes a queue in which nobody waits. */
 export function newQueue(): Queue {
-  return { waiting: new Map(), early: new Set(), lanes: new Map(), held: 0 };
+  return { waiting: new Map(), early: [], inOrder: new Set(), lanes: new Map(), held: 0 };
 }
 
 /** Puts a request at the end of the queue; one with the same id that waits already gives way to it. */
@@ -29,7 +29,8 @@ export function enqueue(fleet: Fleet, request: LeaseRequest, leaseId: string, no
   flow.waiting.add(waiting);
   tenantWaits(fleet, waiting);
   queue.waiting.set(request.requestId, waiting);
-  if (expiresAt < now + fleet.settings.queueTimeoutMs) queue.early.add(waiting);
+  if (expiresAt < now + fleet.settings.queueTimeoutMs) addEarly(queue, waiting);
+  else queue.inOrder.add(waiting);
 }
 
 /** Takes a request out of the queue; false if it does not wait there. */
@@ -39,7 +40,7 @@ export function dequeue(fleet: Fleet, requestId: string): boolean {
   if (waiting === undefined) return false;
   hold(queue, waiting, undefined);
   queue.waiting.delete(requestId);
-  queue.early.delete(waiting);
+  if (!queue.inOrder.delete(waiting)) queue.early.splice(queue.early.indexOf(waiting), 1);
   const { lane, flow } = waiting;
   flow.waiting.delete(waiting);
   if (flow.waiting.size === 0) lane.flows.delete(flowKey(waiting.request));
@@ -67,6 +68,12 @@ function waitsUntil(fleet: Fleet, request: LeaseRequest, now: number): number {
   return Math.min(now + Math.max(1, leftMs), request.deadlineAt ?? Infinity);
 }
 
+/** Mostly the last: those who allow as long come one after the other. */
+function addEarly({ early }: Queue, waiting: Waiting): void {
+  const before = early.findLastIndex(({ expiresAt }) => expiresAt <= waiting.expiresAt);
+  early.splice(before + 1, 0, waiting);
+}
+
 /** Sets the busy host a request waits for by choice. */
 export function hold(queue: Queue, waiting: Waiting, held: Waiting["held"]): void {
   if (waiting.held !== undefined) {
@@ -82,10 +89,13 @@ export function hold(queue: Queue, waiting: Waiting, held: Waiting["held"]): voi
 
 /** Lists the requests whose wait is over, the longest waiting first. */
 export function expired(fleet: Fleet, now: number): Waiting[] {
-  const { waiting, early } = fleet.queue;
-  const over = [...early].filter(({ expiresAt }) => expiresAt <= now);
-  for (const entry of waiting.values()) {
-    if (early.has(entry)) continue;
+  const { early, inOrder } = fleet.queue;
+  const over: Waiting[] = [];
+  for (const entry of early) {
+    if (now < entry.expiresAt) break;
+    over.push(entry);
+  }
+  for (const entry of inOrder) {
     if (now < entry.expiresAt) break;
     over.push(entry);
   }
@@ -94,14 +104,10 @@ export function expired(fleet: Fleet, now: number): Waiting[] {
 
 /** Tells when the next wait is over if nothing else ends it, epoch ms. */
 export function nextExpiryAt(fleet: Fleet): number | undefined {
-  let at = Infinity;
-  for (const { expiresAt } of fleet.queue.early) at = Math.min(at, expiresAt);
-  for (const entry of fleet.queue.waiting.values()) {
-    if (fleet.queue.early.has(entry)) continue;
-    at = Math.min(at, entry.expiresAt);
-    break;
-  }
-  return at === Infinity ? undefined : at;
+  const { early, inOrder } = fleet.queue;
+  const first = early[0]?.expiresAt;
+  for (const { expiresAt } of inOrder) return Math.min(expiresAt, first ?? Infinity);
+  return first;
 }
 
 /** Tells where a waiting request stands; 1 is next. */

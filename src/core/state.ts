@@ -228,8 +228,10 @@ export interface Tenant {
 export interface Queue {
   /** By request, in order of arrival. */
   readonly waiting: Map<string, Waiting>;
-  /** Those whose wait ends before that of others who came with them. */
-  readonly early: Set<Waiting>;
+  /** Those whose wait ends before that of others who came with them, the next to end first. */
+  readonly early: Waiting[];
+  /** All others: their waits end in the order in which they came. */
+  readonly inOrder: Set<Waiting>;
   readonly lanes: Map<string, Lane>;
   /** How many wait for a busy host by choice. */
   held: number;

@@ -95,6 +95,23 @@ describe("the queue", () => {
     expect(ends(driver.acquire("2", { deadlineAt: T0 + 100 }))).toEqual({ 2: "queue_timeout" });
   });
 
+  it("ends waits at their own deadlines, in whatever order they came", () => {
+    const driver = new FleetDriver({ queueLimit: 100 });
+    driver.join("a", { slots: 1 });
+    driver.acquire("0");
+    const lefts = [900, 300, 700, 100, 500, 300];
+    for (const [index, leftMs] of lefts.entries()) driver.acquire(`${index + 1}`, { deadlineAt: driver.now + leftMs });
+    driver.acquire("patient");
+    driver.send({ type: "cancel", requestId: "3" });
+    const ended: Record<string, string[]> = {};
+    for (let wakeAt = nextWakeAt(driver.fleet); wakeAt !== undefined; wakeAt = nextWakeAt(driver.fleet)) {
+      if (wakeAt >= T0 + 1_000) break;
+      ended[wakeAt - T0] = Object.keys(ends(driver.at(wakeAt - T0)));
+    }
+    expect(ended).toEqual({ 100: ["4"], 300: ["2", "6"], 500: ["5"], 900: ["1"] });
+    expect([...driver.fleet.queue.waiting.keys()]).toEqual(["patient"]);
+  });
+
   it("answers a request that is sent twice once", () => {
     const driver = busy();
     driver.acquire("1");
