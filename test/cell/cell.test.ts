@@ -206,3 +206,30 @@ it("offers no model that runs elsewhere, whatever it is called [T25]", async () 
   const cloud = { ...request, requestId: "r2", model: "registry.ollama.ai/library/x:latest" };
   expect(await cell.acquireLease(cloud)).toMatchObject({ ok: false, refusal: { code: "unknown_model" } });
 });
+
+it("knows tenants and models by their names, whatever JavaScript means by them [T19]", async () => {
+  const cell = cellNamed("names");
+  await cell.joinHost(registration, "token-1");
+  const names = ["__proto__", "constructor", "toString", "hasOwnProperty"];
+  await cell.recordHeartbeat("a", {
+    ...beat,
+    slots: 8,
+    parallel: 8,
+    models: names.map((name) => ({ ...onDisk, name })),
+  });
+  const finished: Heartbeat["finished"] = [];
+  for (const name of names) {
+    const model = `registry.ollama.ai/library/${name.toLowerCase()}:latest`;
+    const principal = { ...request.principal, tenant: name, limits: { rpm: 1, concurrent: 5, tokensPerDay: 100 } };
+    const { id } = await lease(cell, { requestId: `by-${name}`, principal, model });
+    expect(await cell.acquireLease({ ...request, requestId: `again-${name}`, principal, model })).toMatchObject({
+      ok: false,
+      refusal: { code: "tenant_limited" },
+    });
+    finished.push({ id, model, outcome: "served", totalMs: 1, promptTokens: 7 });
+  }
+  await cell.recordHeartbeat("a", { ...beat, sequence: 2, finished });
+  for (const tenant of names)
+    expect(await cell.readUsage({ sinceDay: "2020-01-01", tenant })).toMatchObject([{ tenant, promptTokens: 7 }]);
+  expect(Object.keys((await cell.readFleet()).calls ?? {}).toSorted()).toContain("acquire");
+});

@@ -120,6 +120,20 @@ describe("the work", () => {
   const written = async (count: number): Promise<void> =>
     await eventually(`${count} lines`, async () => (await lines()).length >= count);
 
+  it("takes what an order says for text: no reason is run, and no name has properties of its own [T12 T4]", async () => {
+    const other = new ScalerWork({
+      up: `printf '%s|%s|%s\\n' "$HIVE_HOST" "$HIVE_MAC" "$HIVE_REASON" >> ${journal}`,
+      down: "true",
+      limitMs: 10_000,
+      log: () => undefined,
+    });
+    const reason = '"; echo owned; $(echo owned) `echo owned`';
+    other.take(anOrder({ start: ["constructor", "valueof"], reason }));
+    await written(2);
+    expect(await lines()).toEqual([`constructor||${reason}`, `valueof||${reason}`]);
+    await other.stop();
+  });
+
   it("runs one command at a time: first stops, then starts, then those to be made", async () => {
     work.take(anOrder({ desired: 3, start: ["a", "b"], create: 1, stop: ["c"] }));
     await written(7);
