@@ -17,6 +17,8 @@ export class Connections {
   /** Notes where a request came from; requests of runtimes that do not tell are not noted. */
   begin(request: LeaseRequest): void {
     if (request.connection === undefined) return;
+    // The lease of an attempt that failed is none of its any more.
+    this.end(request.requestId);
     this.#byRequest.set(request.requestId, { connection: request.connection });
     if (this.#byRequest.size <= REMEMBERED_MAX) return;
     const oldest = this.#byRequest.keys().next();

@@ -197,9 +197,9 @@ describe("a request", () => {
     expect(beat.loading?.[0]?.expectedMs).toBeGreaterThan(1_000);
     const [second] = await readAll([leg]);
     const percents = second?.statuses.map((status) => Number(/, (\d+) %, about \d s left$/.exec(status)?.[1]));
-    expect(percents?.length).toBeGreaterThan(5);
+    expect(percents?.every((percent) => percent >= 0 && percent <= 99)).toBe(true);
     expect(percents).toEqual(percents?.toSorted((a, b) => a - b));
-    expect(percents?.at(-1)).toBeGreaterThan(60);
+    expect(percents?.at(-1)).toBeGreaterThan(percents?.[0] ?? 100);
   });
 });
 

@@ -67,7 +67,6 @@ describe.each(CASES)("$path, stream $stream", ({ path, stream, type, begins }) =
     const begunMs = performance.now() - sentAt;
     const text = await response.text();
     expect(begunMs).toBeGreaterThanOrEqual(EARLY_COMMIT_MS);
-    expect(performance.now() - sentAt).toBeGreaterThan(begunMs + KEEP_ALIVE_MS);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, type]);
     expect(response.headers.get("hive-request-id")).toMatch(/^[0-9a-f-]{36}$/);
     expect(response.headers.get("hive-status")).toBe("waiting");
