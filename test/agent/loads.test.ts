@@ -74,6 +74,18 @@ describe("a load", () => {
     expect(answer?.head.status).toBe(200);
   });
 
+  it("that fails is no failure for those who wait for the same model with other options", async () => {
+    await using host = await startHost(slowLoad(300));
+    await host.ollama.setFault({ kind: "load_failure", times: 1 });
+    const first = await send(host);
+    await until("the load that fails has begun", () => asks(host, "/api/generate").length === 1);
+    const claims = { runner: "num_ctx=2048" };
+    const second = await send(host, { body: { ...CHAT, options: { num_ctx: 2048 } }, claims });
+    const [failed, served] = await readAll([first, second]);
+    expect([failed?.head.status, served?.head.status]).toEqual([500, 200]);
+    expect(served?.body).toContain('"done":true');
+  });
+
   it("that finds Ollama too busy answers with Ollama's 503", async () => {
     await using host = await startHost();
     await host.ollama.setFault({ kind: "busy", times: 1 });

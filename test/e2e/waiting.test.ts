@@ -96,6 +96,21 @@ describe("hive-deadline-ms", () => {
     await eventually("Ollama is rid of it", () => ollama(0).gauges().activeGenerations === 0, 2_000);
   });
 
+  it("ends a stream whose agent hangs, with an error record that says so", async () => {
+    const host = fleet.hosts[0];
+    const answer = await ask("slow", {
+      headers: { "hive-deadline-ms": "1500" },
+      body: { options: { num_predict: 500 } },
+    });
+    expect(answer.status).toBe(200);
+    host?.agent.child.kill("SIGSTOP");
+    const text = await answer.text().finally(() => host?.agent.child.kill("SIGCONT"));
+    const last = text.trimEnd().split("\n").at(-1) ?? "";
+    expect((JSON.parse(last) as { error: string }).error).toMatch(/time is up/);
+    await eventually("no lease is left", async () => await idle("a"));
+    await eventually("the host is back", async () => (await fleet.host("a")).status === "alive");
+  });
+
   it("that is no number is refused in one line", async () => {
     const answer = await ask("slow", { headers: { "hive-deadline-ms": "soon" } });
     expect(answer.status).toBe(400);

@@ -80,8 +80,11 @@ export interface Watch {
   stop(): void;
 }
 
-/** Asks at once and every few seconds whether work may go on, and aborts it when its caller or host was revoked. */
-export function watchRevocations(env: Env, caller: Caller, hostId: string): Watch {
+/**
+ * Asks at once and every few seconds whether work may go on, and aborts it when its caller or host was revoked, or when it has
+ * gone on beyond `endsAt`: an agent that hangs ends nothing.
+ */
+export function watchRevocations(env: Env, caller: Caller, hostId: string, endsAt: number): Watch {
   const startedAt = Date.now();
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -93,7 +96,7 @@ export function watchRevocations(env: Env, caller: Caller, hostId: string): Watc
     if (isStopped) return;
     if (revocations !== undefined && isRevoked(revocations, caller)) cut = "caller";
     else if (startedAt < (revocations?.hosts.get(hostId) ?? 0)) cut = "host";
-    if (cut === undefined) timer = setTimeout(() => void look(), WATCH_MS);
+    if (cut === undefined && Date.now() < endsAt) timer = setTimeout(() => void look(), WATCH_MS);
     else abort.abort();
   };
   void look();

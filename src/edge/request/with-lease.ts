@@ -140,7 +140,8 @@ async function askIncapable(c: Context<HonoEnv>, request: LeasedRequest, lease: 
 
 /** One attempt, cut short when the caller or the host is revoked meanwhile. */
 async function tryHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest): Promise<Attempt> {
-  const watch = watchRevocations(c.env, c.var.caller, held.grant.hostId);
+  const { deadlineAt = Number.POSITIVE_INFINITY } = request.lease;
+  const watch = watchRevocations(c.env, c.var.caller, held.grant.hostId, deadlineAt + CLOCKS_APART_MS);
   request.gone?.addEventListener("abort", () => watch.abort.abort());
   const tried = await askHost(c, held, request, watch);
   if (tried.done) return tried;
