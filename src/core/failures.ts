@@ -5,6 +5,8 @@ const FIRST_BACKOFF_MS = 5_000;
 const LONGEST_BACKOFF_MS = 60_000;
 /** A host that says it is full usually has a free slot within a second. */
 const REFUSED_BACKOFF_MS = 1_000;
+/** One broken model, or one client's broken image, must not keep a host from all others. */
+const ERRORS_TOLERATED = 2;
 
 /**
  * Records that a request failed on its host. Only the failure of a probe doubles the backoff: when a host goes down,
@@ -24,8 +26,15 @@ export function recordRefusal(fleet: Fleet, host: Host, now: number): void {
   fleet.faltering.add(host);
 }
 
+/** Records that the host's Ollama answered with an error of its own: so often in a row that it may be broken as a whole. */
+export function recordError(fleet: Fleet, host: Host, now: number): void {
+  host.errorsInRow += 1;
+  if (host.errorsInRow > ERRORS_TOLERATED) recordRefusal(fleet, host, now);
+}
+
 /** Records that the host served a request. */
 export function recordServed(host: Host): void {
+  host.errorsInRow = 0;
   host.failure = undefined;
 }
 

@@ -80,6 +80,7 @@ function newHost(registration: HostRegistration, now: number): Host {
     changes: 0,
     usedByModel: new Map(),
     refusedUntil: 0,
+    errorsInRow: 0,
     runners: new Map(),
     speed: newHostSpeed(),
     slots: newSlotsInferred(),

@@ -1,7 +1,7 @@
 // Leases: counted per host and per model, and ended by settling, by heartbeats that miss them, or by their deadline.
 import type { Outcome } from "../wire/lease.ts";
 import type { Effect } from "./events.ts";
-import { recordFailure, recordRefusal, recordServed } from "./failures.ts";
+import { recordError, recordFailure, recordRefusal, recordServed } from "./failures.ts";
 import { countSettled } from "./queue.ts";
 import { beginWork, endWork, keepWork } from "./runners.ts";
 import type { Fleet, FleetBeat, Host, Lease } from "./state.ts";
@@ -73,6 +73,8 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
       return recordServed(host);
     case "host-failed":
       return recordFailure(fleet, host, lease, now);
+    case "host-erred":
+      return recordError(fleet, host, now);
     case "host-refused":
       return recordRefusal(fleet, host, now);
     case "client-left":

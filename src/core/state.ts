@@ -167,6 +167,8 @@ export interface Host {
   readonly usedByModel: Map<string, number>;
   failure?: Failure | undefined;
   refusedUntil: number;
+  /** Errors its Ollama has answered with since it last served a request. */
+  errorsInRow: number;
   /** The run whose agent has answered a challenge through the host's hostname. */
   provenRun?: string | undefined;
   /** When a replaced run was last heard: two agents have this host's identity. */

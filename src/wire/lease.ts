@@ -128,5 +128,7 @@ export type Outcome =
   | { readonly type: "served" }
   | { readonly type: "client-left" }
   | { readonly type: "host-failed"; readonly reason: string }
+  /** Its Ollama answered with an error of its own (5xx), which may be the fault of the request or of its model: try another. */
+  | { readonly type: "host-erred"; readonly reason: string }
   /** The host answered that it is full or not the one meant (503, 421): try another, it is not dead. */
   | { readonly type: "host-refused"; readonly reason: string };

@@ -89,6 +89,22 @@ describe("a failure on the data path", () => {
 });
 
 describe("other ends of a request", () => {
+  it("count against a host whose Ollama answers with errors only when it answers with nothing else", () => {
+    const driver = new FleetDriver();
+    driver.join("a");
+    const err = (id: string) => {
+      driver.acquire(id);
+      driver.settle(id, { type: "host-erred", reason: "answered 500" });
+    };
+    for (const id of ["1", "2"]) err(id);
+    expect(ends(driver.acquire("3"))).toEqual({ 3: "a" });
+    driver.settle("3");
+    for (const id of ["4", "5", "6"]) err(id);
+    expect(viewFleet(driver.fleet, driver.now).hosts[0]?.status).toBe("alive");
+    expect(ends(driver.acquire("7"))).toEqual({});
+    expect(ends(driver.at(1_000))).toEqual({ 7: "a" });
+  });
+
   it("do not count against a host whose client left", () => {
     const driver = new FleetDriver();
     driver.join("a");

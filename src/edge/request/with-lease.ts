@@ -182,8 +182,7 @@ async function askHost(c: Context<HonoEnv>, held: Held, request: LeasedRequest, 
     return { done: false, outcome: { type: "host-failed", reason: "died before its answer was whole" } };
   const response = new Response(whole, { status, headers: answerHeaders(c, grant, leg.value) });
   // What a host answers with 5xx may go well elsewhere; its words are kept in case nobody else is there.
-  if (status >= 500)
-    return { done: false, outcome: { type: "host-refused", reason: `answered ${status}` }, kept: response };
+  if (status >= 500) return { done: false, outcome: blameFor(status), kept: response };
   watch.stop();
   c.executionCtx.waitUntil(settle(c, held, { type: "served" }));
   return { done: true, response };
@@ -200,7 +199,12 @@ function whenLost(stream: BrokenStream, deadlineAt: number | undefined): Lost {
 function failedLoad(answered: Record<string, string>, style: ApiStyle, { status, error = "" }: LegHead): Attempt {
   const kept = refuse(style, { code: "attempts_failed", status, message: error });
   for (const [name, value] of Object.entries(answered)) if (name !== "content-type") kept.headers.set(name, value);
-  return { done: false, outcome: { type: "host-refused", reason: `answered ${status}` }, kept };
+  return { done: false, outcome: blameFor(status), kept };
+}
+
+/** Ollama's 503 says that it is full; any other error may be the request's own, or its model's. */
+function blameFor(status: number): Outcome {
+  return { type: status === 503 ? "host-refused" : "host-erred", reason: `answered ${status}` };
 }
 
 /** Response headers are built, not copied: a host can set neither cookies nor redirects nor CORS. */
