@@ -12,9 +12,12 @@ export interface ModelConflict {
   readonly digests: readonly string[];
 }
 
+/** `copies`: hosts that hold it with this digest. */
+type CatalogModel = FleetModel & { readonly copies: number };
+
 export interface Catalog {
   /** One per key, newest first. */
-  readonly models: readonly FleetModel[];
+  readonly models: readonly CatalogModel[];
   /** One per key, the one that expires last first. */
   readonly running: readonly FleetRunning[];
   /** Lowest version of an Ollama online, of the last ones known if none is; empty if none was ever told. */
@@ -43,7 +46,7 @@ export function catalog(fleet: Fleet, now: number, { pool, hostId, model }: Cata
     offering.flatMap((host) => (model === undefined ? [...host.models.values()] : (host.models.get(model) ?? []))),
     ({ key }) => key,
   );
-  const models: FleetModel[] = [];
+  const models: CatalogModel[] = [];
   const conflicts: ModelConflict[] = [];
   for (const [key, rows] of copies) {
     const digests = rankDigests(rows).map(({ digest }) => digest);
@@ -65,10 +68,10 @@ export function newestFirst(a: ModelOnDisk, b: ModelOnDisk): number {
 }
 
 /** The newest copy stands for all; a capability one host reports is the model's. */
-function mergeModel(rows: readonly FleetModel[]): FleetModel[] {
+function mergeModel(rows: readonly FleetModel[]): CatalogModel[] {
   const capabilities = [...new Set(rows.flatMap((row) => row.capabilities))];
   const [newest] = [...rows].sort((a, b) => descending(instantOf(a.modifiedAt), instantOf(b.modifiedAt)));
-  return newest === undefined ? [] : [{ ...newest, capabilities }];
+  return newest === undefined ? [] : [{ ...newest, capabilities, copies: rows.length }];
 }
 
 function mergeRunning(hosts: readonly Host[]): FleetRunning[] {

@@ -26,6 +26,18 @@ export function rankDigests(copies: Iterable<FleetModel>): Copies[] {
   );
 }
 
+/** Answers the digest that most hosts hold of what several cells serve under one name; among equals that of the first cell. */
+export function mostHeld(
+  cells: readonly { readonly digest?: string | undefined; readonly copies?: number | undefined }[],
+): string | undefined {
+  const held = new Map<string, number>();
+  for (const { digest, copies = 1 } of cells)
+    if (digest !== undefined) held.set(digest, (held.get(digest) ?? 0) + copies);
+  let best: string | undefined;
+  for (const [digest, count] of held) if (best === undefined || count > (held.get(best) ?? 0)) best = digest;
+  return best;
+}
+
 /** Reads an RFC 3339 time as epoch ms; what cannot be read is older than everything. */
 export function instantOf(text: string): number {
   const at = Date.parse(text);

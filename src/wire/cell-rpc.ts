@@ -8,9 +8,14 @@ import type { AcquireAnswer, Decision, Grant, LeaseRequest, Outcome, Refusal } f
 import type { ScaleView } from "./scale.ts";
 import type { WorkAnswer, WorkQuery } from "./model-work.ts";
 
+/** A row of a list, and how many hosts hold that very model. */
+export interface CatalogModel extends ModelOnDisk {
+  readonly copies: number;
+}
+
 /** What clients may list: merged over all online hosts. */
 export interface CatalogView {
-  readonly models: readonly ModelOnDisk[];
+  readonly models: readonly CatalogModel[];
   readonly running: readonly RunningModel[];
   /** Lowest Ollama version online; empty when no host was ever heard. */
   readonly version: string;

@@ -8,6 +8,9 @@ export interface Room {
   readonly free: number;
   /** Requests that wait for it. */
   readonly waiting: number;
+  /** What is served under the model's name here, and by how many hosts; absent while no host that has it is online. */
+  readonly digest?: string | undefined;
+  readonly copies?: number | undefined;
 }
 
 export interface CellSummary {

@@ -1,10 +1,10 @@
 // Many cells as one fleet: what operators see, and what clients may list.
-import type { CatalogView, CellFleetView, UsageView } from "../../wire/cell-rpc.ts";
+import type { CatalogModel, CatalogView, CellFleetView, UsageView } from "../../wire/cell-rpc.ts";
 import type { CellSite } from "../../wire/cells.ts";
-import type { FleetView } from "../../wire/fleet-view.ts";
-import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
+import type { FleetView, ModelConflict } from "../../wire/fleet-view.ts";
+import type { RunningModel } from "../../wire/heartbeat.ts";
 import { compareVersions, newestFirst } from "../catalog.ts";
-import { descending, instantOf } from "../digests.ts";
+import { descending, instantOf, mostHeld } from "../digests.ts";
 
 /** A cell, and what it said; undefined for one that could not be asked. */
 export interface Told<View> {
@@ -21,7 +21,7 @@ export function joinFleets(told: readonly Told<CellFleetView>[]): FleetView {
   const sum = (pick: (view: FleetView) => number) => views.reduce((total, { view }) => total + pick(view), 0);
   return {
     hosts: views.flatMap(({ site, view }) => view.hosts.map((host) => ({ ...host, cell: site.name }))),
-    conflicts: views.flatMap(({ view }) => view.conflicts),
+    conflicts: joinConflicts(views.map(({ view }) => view)),
     queued: sum(({ queued }) => queued),
     queue: views
       .flatMap(({ view }) => view.queue)
@@ -48,21 +48,42 @@ export function joinFleets(told: readonly Told<CellFleetView>[]): FleetView {
   };
 }
 
+/** Those inside of cells, and those between cells that each serve one model under the name. */
+function joinConflicts(views: readonly FleetView[]): ModelConflict[] {
+  const within = views.flatMap(({ conflicts }) => conflicts);
+  const told = new Set(within.map(({ name }) => name.toLowerCase()));
+  const online = views.flatMap(({ hosts }) => hosts.filter((host) => host.status !== "dead" && host.backend === "up"));
+  const copies = online.flatMap(({ id, pool, models }) =>
+    models.map(({ name, digest }) => ({ id, pool, name, digest })),
+  );
+  const between = [...Map.groupBy(copies, ({ pool, name }) => `${pool} ${name.toLowerCase()}`).values()];
+  return [
+    ...within,
+    ...between.flatMap((rows) => {
+      const byDigest = [...Map.groupBy(rows, ({ digest }) => digest)].sort(([, a], [, b]) => b.length - a.length);
+      const [[served] = [""]] = byDigest;
+      const name = rows[0]?.name ?? "";
+      if (byDigest.length < 2 || told.has(name.toLowerCase())) return [];
+      return [
+        { name, served, copies: byDigest.map(([digest, held]) => ({ digest, hosts: held.map(({ id }) => id) })) },
+      ];
+    }),
+  ];
+}
+
 /**
- * Joins what cells offer, the nearest first: where they hold different models under a name, the nearest's is listed.
+ * Joins what cells offer, the nearest first: where they hold different models under a name, that of most hosts is listed.
  * Undefined where none of them said anything.
  */
 export function joinCatalogs(views: readonly CatalogView[]): CatalogView | undefined {
   const [only] = views;
   if (views.length < 2) return only;
-  const models = new Map<string, ModelOnDisk>();
+  const rows = Map.groupBy(
+    views.flatMap((view) => view.models),
+    ({ name }) => name.toLowerCase(),
+  );
   const running = new Map<string, RunningModel>();
   for (const view of views) {
-    for (const model of view.models) {
-      const key = model.name.toLowerCase();
-      const known = models.get(key);
-      models.set(key, known === undefined ? model : withCapabilities(known, model));
-    }
     for (const model of view.running) {
       const known = running.get(model.name.toLowerCase());
       const lasts = known === undefined || instantOf(model.expiresAt) > instantOf(known.expiresAt);
@@ -71,16 +92,19 @@ export function joinCatalogs(views: readonly CatalogView[]): CatalogView | undef
   }
   const versions = views.map(({ version }) => version).filter((version) => version !== "");
   return {
-    models: [...models.values()].sort(newestFirst),
+    models: [...rows.values()].flatMap(joinRows).sort(newestFirst),
     running: [...running.values()].sort((a, b) => descending(instantOf(a.expiresAt), instantOf(b.expiresAt))),
     version: versions.sort(compareVersions)[0] ?? "",
     cloud: views.some(({ cloud }) => cloud),
   };
 }
 
-function withCapabilities(model: ModelOnDisk, other: ModelOnDisk): ModelOnDisk {
-  if (model.digest !== other.digest) return model;
-  return { ...model, capabilities: [...new Set([...model.capabilities, ...other.capabilities])] };
+/** One row for those of a name: the nearest of the digest that is served, with what any cell can do with it. */
+function joinRows(rows: readonly CatalogModel[]): CatalogModel[] {
+  const digest = mostHeld(rows);
+  const served = rows.filter((row) => row.digest === digest);
+  const capabilities = [...new Set(served.flatMap((row) => row.capabilities))];
+  return served.slice(0, 1).map((row) => ({ ...row, capabilities }));
 }
 
 /** Adds up what tenants used in each cell. */

@@ -1,4 +1,5 @@
 // From cell to cell: the nearest that can serve, and on to the next where it has no free slot, at most two hops.
+import { mostHeld } from "../digests.ts";
 import type { CellSummary, Room } from "../../wire/cell-summary.ts";
 import type { CellSite } from "../../wire/cells.ts";
 import type { ErrorCode } from "../../wire/errors.ts";
@@ -89,11 +90,13 @@ function ask(site: CellSite, mayWait: boolean): Step {
 }
 
 function offersOf({ sites, summaries, asked, model }: Journey): Offer[] {
-  return sites.flatMap((site) => {
+  const offers = sites.flatMap((site) => {
     const summary = summaries.get(site.name);
     const room = model === undefined ? summary?.any : summary?.models[model];
     return room === undefined ? [] : [{ site, room, isAsked: asked.some((other) => other.site === site) }];
   });
+  const digest = mostHeld(offers.map(({ room }) => room));
+  return offers.filter(({ room }) => room.digest === undefined || room.digest === digest);
 }
 
 /** A cell is asked twice only if the first time the request was not allowed to wait. */
@@ -117,6 +120,6 @@ function beyondKnown({ sites, summaries, learned, asked, model }: Journey, neare
   const warming = unasked.find(({ name }) => summaries.get(name)?.warming === true);
   if (warming !== undefined) return ask(warming, true);
   if (asked.length > 0) return { type: "stop" };
-  const knows = model === undefined ? undefined : sites.find(({ name }) => summaries.get(name)?.models[model]);
-  return ask(knows ?? nearest, true);
+  const [knows] = model === undefined ? [] : offersOf({ sites, summaries, learned, asked, model });
+  return ask(knows?.site ?? nearest, true);
 }

@@ -1,9 +1,10 @@
 // A cell in a few numbers: what each model could be given here, so that an edge can tell whether to ask.
 import type { CellSummary, Room } from "../../wire/cell-summary.ts";
+import { majorityDigest } from "../digests.ts";
 import { backoffReason } from "../failures.ts";
 import { freeSlots, slotsOf } from "../leases.ts";
 import { servingBeat } from "../liveness.ts";
-import type { Fleet } from "../state.ts";
+import type { Fleet, FleetModel } from "../state.ts";
 
 type Counts = { -readonly [Key in keyof Room]: Room[Key] };
 
@@ -18,6 +19,7 @@ export function summarize(fleet: Fleet, now: number): CellSummary {
     models.set(model, room);
     return room;
   };
+  const copies = new Map<string, FleetModel[]>();
   let unheard = 0;
   for (const host of fleet.hosts.values()) {
     if (host.heard === undefined) unheard += 1;
@@ -25,11 +27,20 @@ export function summarize(fleet: Fleet, now: number): CellSummary {
     const canStart = isServing && backoffReason(host, now) === undefined;
     if (isServing) any.slots += slotsOf(host);
     if (canStart) any.free += freeSlots(host, undefined);
-    for (const model of host.models.keys()) {
+    for (const [model, copy] of host.models) {
       const room = roomOf(model);
-      if (isServing) room.slots += slotsOf(host);
+      if (isServing) {
+        room.slots += slotsOf(host);
+        const known = copies.get(model);
+        if (known === undefined) copies.set(model, [copy]);
+        else known.push(copy);
+      }
       if (canStart) room.free += freeSlots(host, model);
     }
+  }
+  for (const [model, rows] of copies) {
+    const digest = majorityDigest(rows);
+    Object.assign(roomOf(model), { digest, copies: rows.filter((row) => row.digest === digest).length });
   }
   for (const { request } of fleet.queue.waiting.values())
     if (request.model !== undefined) roomOf(request.model).waiting += 1;

@@ -1,7 +1,7 @@
 // What one Ollama would list, merged over the fleet from the cell's snapshot; never a live fan-out.
 import type { Context } from "hono";
 import { newestFirst } from "../../core/catalog.ts";
-import type { CatalogView } from "../../wire/cell-rpc.ts";
+import type { CatalogModel, CatalogView } from "../../wire/cell-rpc.ts";
 import type { ModelOnDisk, RunningModel } from "../../wire/heartbeat.ts";
 import type { ModelAliases } from "../../wire/model-aliases.ts";
 import { matchesModelGlobs, parseModelName } from "../../wire/model-name.ts";
@@ -92,7 +92,7 @@ function keyOf(text: string): string | undefined {
 type IsAllowed = (name: string) => boolean;
 
 /** Other names are listed like models, for clients that look before they ask; and instead of the models they hide. */
-function withAliases(models: readonly ModelOnDisk[], aliases: ModelAliases, isAllowed: IsAllowed): ModelOnDisk[] {
+function withAliases(models: readonly CatalogModel[], aliases: ModelAliases, isAllowed: IsAllowed): CatalogModel[] {
   const shown = models.filter(({ name }) => isAllowed(name) && !aliases.has(keyOf(name) ?? ""));
   if (aliases.size === 0) return shown;
   const byKey = new Map(models.map((model) => [keyOf(model.name), model]));

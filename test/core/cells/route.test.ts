@@ -144,3 +144,13 @@ describe("what is told after several refusals", () => {
     expect(isElsewhere("unknown_model")).toBe(true);
   });
 });
+
+it("serves one model under a name: that of most hosts, in the cells that have it", () => {
+  const holding = (digest: string, copies: number, free = 2) => aSummary({ ...room(free), digest, copies });
+  const cells = [holding("1", 2), holding("2", 2), holding("2", 1)];
+  expect(nextStep(journey(cells))).toMatchObject({ type: "ask", site: next });
+  expect(nextStep(journey(cells, { asked: [refused(next)] }))).toMatchObject({ site: far });
+  const full = [holding("1", 2), holding("2", 2, 0), holding("2", 1, 0)];
+  expect(nextStep(journey(full))).toMatchObject({ site: next, mayWait: true });
+  expect(nextStep(journey([holding("1", 1), holding("2", 1)]))).toMatchObject({ site: near });
+});

@@ -16,7 +16,10 @@ describe("the summary of a cell", () => {
       hosts: 2,
       warming: false,
       any: { slots: 3, free: 0, waiting: 2 },
-      models: { [MODEL]: { slots: 3, free: 0, waiting: 0 }, [OTHER]: { slots: 2, free: 0, waiting: 2 } },
+      models: {
+        [MODEL]: { slots: 3, free: 0, waiting: 0, digest: aModel().digest, copies: 2 },
+        [OTHER]: { slots: 2, free: 0, waiting: 2, digest: aModel(OTHER).digest, copies: 1 },
+      },
     });
   });
 
@@ -36,7 +39,18 @@ describe("the summary of a cell", () => {
     driver.join("a", { slots: 2 });
     driver.acquire("0");
     driver.fail("0");
-    expect(summarize(driver.fleet, driver.now).models[MODEL]).toEqual({ slots: 2, free: 0, waiting: 0 });
+    expect(summarize(driver.fleet, driver.now).models[MODEL]).toMatchObject({ slots: 2, free: 0, waiting: 0 });
+  });
+
+  it("tells what is served under a name that means two models, and how many hosts hold it", () => {
+    const driver = new FleetDriver();
+    for (const [id, digest] of [
+      ["a", "1"],
+      ["b", "2"],
+      ["c", "2"],
+    ] as const)
+      driver.join(id, { models: [aModel(MODEL, { digest })] });
+    expect(summarize(driver.fleet, driver.now).models[MODEL]).toMatchObject({ digest: "2", copies: 2 });
   });
 
   it("warms up until every host is heard, or the time for it is over", () => {
