@@ -19,7 +19,7 @@ export function readClientPath(url: string): ClientPath {
     key = keyed[1];
     path = keyed[2] ?? "/";
   }
-  const pinned = /^\/h\/([a-z0-9-]+)(\/.*)?$/.exec(path);
+  const pinned = /^\/h\/([^/]+)(\/.*)?$/.exec(path);
   if (pinned !== null) {
     hostId = pinned[1];
     path = pinned[2] ?? "/";

@@ -258,6 +258,7 @@ const oneHost = simulatedOnly(
     await client(world, manager, "/h/b").delete({ model: "pullable" });
     for (const exchange of [
       { path: "/h/nobody/api/tags" },
+      { path: "/h/No.Body/api/tags" },
       { path: "/h/nobody/api/chat", body: json({ model: "llama3.2", messages }) },
     ]) {
       const answer = await world.send(exchange, manager);
