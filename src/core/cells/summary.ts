@@ -19,7 +19,6 @@ export function summarize(fleet: Fleet, now: number): CellSummary {
     models.set(model, room);
     return room;
   };
-  const copies = new Map<string, FleetModel[]>();
   let unheard = 0;
   for (const host of fleet.hosts.values()) {
     if (host.heard === undefined) unheard += 1;
@@ -27,23 +26,39 @@ export function summarize(fleet: Fleet, now: number): CellSummary {
     const canStart = isServing && backoffReason(host, now) === undefined;
     if (isServing) any.slots += slotsOf(host);
     if (canStart) any.free += freeSlots(host, undefined);
-    for (const [model, copy] of host.models) {
+    for (const model of host.models.keys()) {
       const room = roomOf(model);
-      if (isServing) {
-        room.slots += slotsOf(host);
-        const known = copies.get(model);
-        if (known === undefined) copies.set(model, [copy]);
-        else known.push(copy);
-      }
+      if (isServing) room.slots += slotsOf(host);
       if (canStart) room.free += freeSlots(host, model);
     }
   }
-  for (const [model, rows] of copies) {
-    const digest = majorityDigest(rows);
-    Object.assign(roomOf(model), { digest, copies: rows.filter((row) => row.digest === digest).length });
-  }
+  nameServed(fleet, models, now);
   for (const { request } of fleet.queue.waiting.values())
     if (request.model !== undefined) roomOf(request.model).waiting += 1;
   const warming = unheard > 0 && now < fleet.createdAt + fleet.settings.warmUpMs;
   return { hosts: fleet.hosts.size, warming, any, models: Object.fromEntries(models) };
+}
+
+/** Adds what is served under each name. */
+function nameServed(fleet: Fleet, models: ReadonlyMap<string, Counts>, now: number): void {
+  for (const [model, rows] of copiesOf(fleet, now)) {
+    const room = models.get(model);
+    if (room === undefined) continue;
+    room.digest = majorityDigest(rows);
+    room.copies = rows.filter(({ digest }) => digest === room.digest).length;
+  }
+}
+
+/** Every model's copies on hosts that serve. */
+function copiesOf(fleet: Fleet, now: number): Map<string, FleetModel[]> {
+  const copies = new Map<string, FleetModel[]>();
+  for (const host of fleet.hosts.values()) {
+    if (servingBeat(fleet, host, now) === undefined) continue;
+    for (const [model, copy] of host.models) {
+      const known = copies.get(model);
+      if (known === undefined) copies.set(model, [copy]);
+      else known.push(copy);
+    }
+  }
+  return copies;
 }
