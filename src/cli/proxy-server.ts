@@ -81,7 +81,7 @@ async function passOn(
 }
 
 /** Where a request goes; undefined for a target that is no path, which beside the edge's name would make another name. */
-function targetOf(edge: string, path: string): URL | undefined {
+export function targetOf(edge: string, path: string): URL | undefined {
   return path.startsWith("/") ? (URL.parse(edge + path) ?? undefined) : undefined;
 }
 

@@ -3,9 +3,11 @@ import type { CryptoKey } from "jose";
 import { generateHiveKeys, importHiveKeys } from "../../src/auth/keys.ts";
 import { issueAdminToken, verifyAdminToken } from "../../src/auth/admin-token.ts";
 import { issueClientToken, verifyClientToken } from "../../src/auth/client-token.ts";
+import { issueCopyToken, verifyCopyToken } from "../../src/auth/copy-token.ts";
 import { generateHostKeys, importHostKeys, signHostToken, verifyHostToken } from "../../src/auth/host-token.ts";
 import { issueJoinToken, verifyJoinToken } from "../../src/auth/join-token.ts";
 import { deriveLegKey, signLegToken, verifyLegToken } from "../../src/auth/leg-token.ts";
+import { issueScaleToken, verifyScaleToken } from "../../src/auth/scale-token.ts";
 import type { TokenError } from "../../src/auth/verify-token.ts";
 import type { Result } from "../../src/wire/result.ts";
 
@@ -114,5 +116,27 @@ export const kinds: readonly Kind[] = [
     key: edgeLegKey,
     issue: (now) => signLegToken(edgeLegKey, { ...legClaims, issuer: ISSUER, now }),
     verify: (token, given) => verifyLegToken(edgeLegKey, token, { ...options(given), hostId: HOST }),
+  },
+  {
+    name: "scale",
+    typ: "hive-scale+jwt",
+    audience: "hive:scaler",
+    maxTtlMs: 60_000,
+    alg: "EdDSA",
+    kid: hiveKeys.join.kid,
+    key: hiveKeys.join.privateKey,
+    issue: (now) => issueScaleToken(hiveKeys, BODY_SHA256, { issuer: ISSUER, now }),
+    verify: (token, given) => verifyScaleToken(hiveKeys.join, token, options(given)),
+  },
+  {
+    name: "copy",
+    typ: "hive-copy+jwt",
+    audience: `hive:copy:${HOST}`,
+    maxTtlMs: 3_600_000,
+    alg: "HS256",
+    kid: undefined,
+    key: edgeLegKey,
+    issue: (now) => issueCopyToken(edgeLegKey, { giver: HOST, taker: "ares", model: "m", issuer: ISSUER, now }),
+    verify: (token, given) => verifyCopyToken(edgeLegKey, token, { ...options(given), giver: HOST }),
   },
 ];

@@ -1,6 +1,7 @@
 // Forged and malformed tokens: each differs in one thing from a token that passes, and all are refused as data.
 import { exportJWK, generateKeyPair } from "jose";
 import { describe, expect, it } from "vitest";
+import { issueClientToken, verifyClientToken } from "../../src/auth/client-token.ts";
 import { BODY_SHA256, HOST, ISSUER, NOW, NOW_SECONDS, hiveKeys, kinds } from "./fixture.ts";
 import {
   NO_TOKENS,
@@ -161,6 +162,19 @@ describe.each(kinds)("a $name token [T13]", (kind) => {
       expect(JSON.stringify(refused)).not.toMatch(/eyJ|secret-/);
     }
   });
+});
+
+it("no token passes a verifier that knows neither the time nor whose tokens it takes [T13]", async () => {
+  const { header, payload } = takeApart(await issueClientToken(hiveKeys, { issuer: ISSUER, now: NOW, sub: "acme" }));
+  const { privateKey } = hiveKeys.client;
+  const nameless = await signAnything(header, { ...payload, iss: "" }, privateKey);
+  expect(await verifyClientToken(hiveKeys, nameless, { issuer: "", now: NOW })).toMatchObject({ ok: false });
+  const token = await signAnything(header, payload, privateKey);
+  expect(await verifyClientToken(hiveKeys, token, { issuer: ISSUER, now: NOW })).toMatchObject({ ok: true });
+  const endless = await signAnything(header, { ...payload, iat: 0, exp: 1 }, privateKey);
+  for (const now of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    for (const each of [token, endless])
+      expect(await verifyClientToken(hiveKeys, each, { issuer: ISSUER, now })).toMatchObject({ ok: false });
 });
 
 describe("claims of one kind [T13]", () => {

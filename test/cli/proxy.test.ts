@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startProxy } from "../../src/cli/proxy-server.ts";
+import { startProxy, targetOf } from "../../src/cli/proxy-server.ts";
 import type { Proxy } from "../../src/cli/proxy-server.ts";
 
 const TOKEN = "the-token";
@@ -89,6 +89,9 @@ describe("hive proxy [T14 T9]", () => {
     ];
     for (const target of targets) expect([target, await ask(target)]).not.toEqual([target, "HTTP/1.1 200 OK"]);
     expect(received).toEqual([]);
+    // Beside the edge's name it would be another's: hive.example.com, where hive.example.co is meant.
+    expect(targetOf("https://hive.example.co", "m://evil/")).toBeUndefined();
+    expect(targetOf("https://hive.example.co", "/m://evil/")?.host).toBe("hive.example.co");
   });
 
   it("passes on what clients may call, also where it is called like an operator's route", async () => {
