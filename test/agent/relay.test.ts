@@ -1,7 +1,7 @@
 // The framed leg: Ollama's own bytes behind one head line, and every way in which one of the three can go.
 import { createServer } from "node:http";
 import { describe, expect, it } from "vitest";
-import { LEG_CONTENT_TYPE } from "../../src/wire/leg.ts";
+import { LEG_CONTENT_TYPE, LEG_TOKEN_HEADER } from "../../src/wire/leg.ts";
 import { CHAT, startHost, takeApart, until } from "./fixture.ts";
 
 const chats = (requests: readonly { readonly url: string }[]) => requests.filter(({ url }) => url === "/api/chat");
@@ -72,6 +72,37 @@ describe("the leg", () => {
       host: new URL(host.ollama.url).host,
       "user-agent": "client/1",
     });
+  });
+
+  it("lets no header of Ollama reach the edge but those that a client needs [T10]", async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(200, {
+        "content-type": "application/json",
+        "set-cookie": "a=1",
+        server: "ollama",
+        "x-y": "1",
+      });
+      response.end('{"done":true}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await using host = await startHost();
+    await host.agent.close();
+    const odd = await host.start({ ollamaUrl: `http://127.0.0.1:${String(port)}` });
+    try {
+      const body = Buffer.from(JSON.stringify(CHAT));
+      const token = await host.edge.sign({ body, path: "/api/show" });
+      const answer = await fetch(`http://127.0.0.1:${String(odd.port)}/api/show`, {
+        method: "POST",
+        headers: { [LEG_TOKEN_HEADER]: token, "content-type": "application/json" },
+        body,
+      });
+      expect(Object.keys(takeApart(await answer.text()).head.headers)).toEqual(["content-type"]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("sends newlines while a model loads, and its header before the first", async () => {

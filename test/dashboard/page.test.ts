@@ -19,6 +19,18 @@ class FakeElement {
   replaceChildren(...children: (FakeElement | string)[]): void {
     this.children = children;
   }
+  set innerHTML(_markup: string) {
+    throw new Error("text was taken for markup");
+  }
+  set outerHTML(_markup: string) {
+    throw new Error("text was taken for markup");
+  }
+  insertAdjacentHTML(): void {
+    throw new Error("text was taken for markup");
+  }
+  setAttribute(): void {
+    throw new Error("an attribute was made of text");
+  }
   addEventListener(): void {}
   focus(): void {}
   text(): string {
@@ -90,7 +102,7 @@ function expectDrawn(elements: Map<string, FakeElement>): void {
   expect(textOf("state")).toMatch(/^predicted_latency/);
 }
 
-it("runs by itself and draws the fleet, names as text", async () => {
+it("runs by itself and draws the fleet, what hosts and clients call themselves as text [T26]", async () => {
   expectDrawn(await run(dashboardPage("n")));
 });
 
