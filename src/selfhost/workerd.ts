@@ -123,7 +123,8 @@ async function portOf(child: ChildProcess): Promise<number> {
 
 function reasonOf(errors: readonly string[]): string | undefined {
   if (errors.some((line) => line.includes("Address already in use"))) return "in use";
-  return errors.find((line) => /error|failed|fatal/i.test(line)) ?? errors[0];
+  const damage = errors.find((line) => line.includes("SQLITE_"));
+  return damage ?? errors.find((line) => /error|failed|fatal/i.test(line)) ?? errors[0];
 }
 
 function passLines(stream: Readable | null, take: (line: string) => void): void {

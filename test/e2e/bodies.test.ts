@@ -20,7 +20,7 @@ beforeAll(async () => {
   fleet = await startFleet({ MAX_BODY: "32MB" });
   const host = await fleet.addHost("a", { models, slots: 4, keepRequests: 100 }, 4);
   direct = host.ollama.url;
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 type Body = Uint8Array<ArrayBuffer> | string | FormData;

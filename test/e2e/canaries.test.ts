@@ -16,7 +16,7 @@ beforeAll(async () => {
   fleet = await startFleet({ QUEUE_TIMEOUT: "1s" });
   await fleet.addHost("a", { models: [simulatedModel({ name: "llama3.2" })] });
   urlToken = await fleet.clientToken({ url: true });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function post(path: string, body: string, token = fleet.token): Promise<number> {
@@ -104,7 +104,7 @@ it("turn up in no log, no file and no view, whatever went wrong with their reque
     for (const secret of secrets) expect(text.includes(secret) ? `${secret} in ${where}` : "", where).toBe("");
   // A search that cannot find anything finds nothing: what must be there is.
   expect([...haystacks.values()].some((text) => text.includes("tester"))).toBe(true);
-}, 60_000);
+});
 
 /** The arguments of every process of this machine, those that ours have started among them. */
 async function commandLines(): Promise<[id: string, line: string][]> {

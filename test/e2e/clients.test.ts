@@ -24,7 +24,7 @@ beforeAll(async () => {
   await fleet.addHost("b", { models, slots: 2 });
   direct = new Ollama({ host: fleet.hosts[0]?.ollama.url ?? "" });
   hive = new Ollama({ host: fleet.url, headers: { authorization: `Bearer ${fleet.token}` } });
-}, 60_000);
+});
 
 afterAll(async () => await fleet.close());
 

@@ -40,7 +40,7 @@ it("loads the copies that a rule wants, to stay where it pins them, and download
   expect(a.ollama.requests.some(({ url }) => url === "/api/pull")).toBe(false);
   expect(b.ollama.requests.filter(({ url }) => url === "/api/pull")).toHaveLength(1);
   for (const host of [a, b]) expect(loadsOf(host, -1)).toBe(1);
-}, 60_000);
+});
 
 it("copies a model's files from a host that shares them, with the edge's leave", async () => {
   fleet = await startFleet({
@@ -58,7 +58,7 @@ it("copies a model's files from a host that shares them, with the edge's leave",
   await eventually("it was copied", () => b.agent.lines.some((line) => line.includes("copied-model-unlisted")), 20_000);
   expect(await readFile(join(taker, "blobs", blob.replace(":", "-")))).toEqual(weights);
   await eventually("both have it in memory", async () => (await copiesLoaded()) === 2, 20_000);
-}, 60_000);
+});
 
 /** A model of one file, as it lies in Ollama's folder. */
 async function storeModel(dir: string, weights: Buffer): Promise<{ digest: string; blob: string }> {

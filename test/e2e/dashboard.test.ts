@@ -15,7 +15,7 @@ beforeAll(async () => {
   fleet = await startFleet({ CELLS: "default:weur, default:enam" });
   await fleet.addHost("lisbon", { models }, 2, { region: "weur" });
   await fleet.addHost("virginia", { models }, 2, { region: "enam" });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function chat(region: string, model: string, tokens: number): Promise<Response> {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   fleet = await startFleet({ ABANDON_LOADS: "0s" });
   await fleet.addHost("a", { models, slots: 1 }, 1);
   for (const id of ["b", "c"]) await fleet.addHost(id, { models: [embedder], slots: 1 }, 1);
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 function start(model: string, stream: boolean): { leave: () => void; ended: Promise<unknown> } {

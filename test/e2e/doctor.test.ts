@@ -15,7 +15,7 @@ let fleet: TestFleet;
 
 beforeAll(async () => {
   fleet = await startFleet();
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function doctor(

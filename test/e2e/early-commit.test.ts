@@ -11,7 +11,7 @@ const EARLY_COMMIT_MS = 100;
 const KEEP_ALIVE_MS = 50;
 /** `ponderous` takes longer than EARLY_COMMIT to read a prompt, `heavy` to be loaded. */
 const models = [
-  simulatedModel({ name: "ponderous", capabilities: ["completion", "embedding"], prefillTokensPerSecond: 60 }),
+  simulatedModel({ name: "ponderous", capabilities: ["completion", "embedding"], prefillTokensPerSecond: 40 }),
   simulatedModel({ name: "heavy", capabilities: ["embedding"], loadMs: 400 }),
 ];
 /** Takes half a second to be pulled. */
@@ -22,7 +22,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet({ EARLY_COMMIT: `${EARLY_COMMIT_MS}ms`, KEEP_ALIVE: `${KEEP_ALIVE_MS}ms` });
   await fleet.addHost("a", { models, registry, pullBytesPerSecond: 8_000_000, slots: 4 }, 4);
-}, 60_000);
+});
 afterEach(async () => await fleet.hosts[0]?.ollama.clearFaults());
 afterAll(async () => await fleet.close());
 

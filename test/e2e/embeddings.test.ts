@@ -13,7 +13,7 @@ let fleet: TestFleet;
 beforeEach(async () => {
   fleet = await startFleet();
   for (const id of ["a", "b"]) await fleet.addHost(id, { models, slots: 1 });
-}, 60_000);
+});
 afterEach(async () => await fleet.close());
 
 async function post(url: string, body: object): Promise<Response> {
@@ -37,7 +37,7 @@ it("answers a large batch as one host would, with the work of both", async () =>
     for (const name of ["model", "embeddings", "data", "usage", "prompt_eval_count"])
       expect(joined[name]).toEqual(direct[name]);
   }
-}, 60_000);
+});
 
 it("loads a model that is to be unloaded after a batch once for all of it", async () => {
   const input = Array.from({ length: 200 }, (_, index) => `text number ${index}`);
@@ -45,14 +45,14 @@ it("loads a model that is to be unloaded after a batch once for all of it", asyn
   expect([answer.status, ((await answer.json()) as { embeddings: unknown[] }).embeddings.length]).toEqual([200, 200]);
   const loads = fleet.hosts.map(({ ollama }) => ollama.gauges().loads);
   expect(loads.reduce((sum, count) => sum + count, 0)).toBe(1);
-}, 60_000);
+});
 
 it("refuses a batch as a whole, in the words of the host", async () => {
   const input = Array.from({ length: 100 }, () => "text");
   const answer = await post(`${fleet.url}/api/embed`, { model: "nowhere", input });
   expect(answer.status).toBe(404);
   expect(await answer.json()).toEqual({ error: 'model "nowhere" not found, try pulling it first' });
-}, 60_000);
+});
 
 it("brings every turn of a conversation to the host that has read the last", async () => {
   const long = "Long ago, in a country far away, there lived a fleet of hosts. ".repeat(60);
@@ -67,4 +67,4 @@ it("brings every turn of a conversation to the host that has read the last", asy
     messages.push(message);
   }
   expect(new Set(hosts.slice(1)).size).toBe(1);
-}, 60_000);
+});

@@ -10,7 +10,7 @@ beforeAll(async () => {
   // Twice the 10 s after which workerd drops an idle object, so that the object is dropped between two heartbeats.
   fleet = await startFleet({ HEARTBEAT_INTERVAL: "20s" });
   await fleet.addHost("a", { models: [simulatedModel({ name: "slow", decodeTokensPerSecond: 10 })], slots: 1 }, 1);
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 it("still counts a running stream after the cell lost its memory, and never leases its slot twice", async () => {

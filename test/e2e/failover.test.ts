@@ -11,7 +11,7 @@ beforeEach(async () => {
   fleet = await startFleet();
   await fleet.addHost("a", { models, slots: 2 });
   await fleet.addHost("b", { models, slots: 2 });
-}, 60_000);
+});
 afterEach(async () => await fleet.close());
 
 async function chat(model = "llama3.2", extra: object = {}): Promise<Response> {
@@ -28,13 +28,13 @@ it("fails no request when an agent is killed between requests", async () => {
   const answers = await Promise.all(Array.from({ length: 12 }, async () => await chat()));
   expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 12 }, () => 200));
   expect(new Set(answers.map((answer) => answer.headers.get("hive-host")))).toEqual(new Set(["b"]));
-}, 60_000);
+});
 
 it("hides an Ollama that resets its connections", async () => {
   await fleet.hosts[0]?.ollama.setFault({ kind: "reset" });
   const answers = await Promise.all(Array.from({ length: 6 }, async () => await chat()));
   expect(answers.every((answer) => answer.status === 200)).toBe(true);
-}, 60_000);
+});
 
 it("ends a stream whose host dies with an error record and never with silence", async () => {
   for (const host of fleet.hosts) await host.ollama.setFault({ kind: "die", atToken: 5 });
@@ -42,7 +42,7 @@ it("ends a stream whose host dies with an error record and never with silence", 
   const last = JSON.parse(lines.at(-1) ?? "") as { error?: string };
   expect(last.error).toMatch(/incomplete/);
   expect(lines.slice(0, -1).every((line) => !(JSON.parse(line) as { done: boolean }).done)).toBe(true);
-}, 60_000);
+});
 
 it("keeps requests beyond the slots waiting in order instead of refusing them", async () => {
   const answers = await Promise.all(
@@ -50,9 +50,9 @@ it("keeps requests beyond the slots waiting in order instead of refusing them", 
   );
   expect(answers.every((answer) => answer.status === 200)).toBe(true);
   for (const host of fleet.hosts) expect(host.ollama.gauges().peakActive).toBeLessThanOrEqual(2);
-}, 60_000);
+});
 
 it("finds every slot free again once all are served", async () => {
   await Promise.all(Array.from({ length: 6 }, async () => await chat()));
   await eventually("no lease is left", async () => (await fleet.readFleet()).activeLeases === 0);
-}, 60_000);
+});

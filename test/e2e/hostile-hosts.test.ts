@@ -11,7 +11,8 @@ let fleet: TestFleet;
 let evil: EvilHost;
 
 beforeEach(async () => {
-  fleet = await startFleet({ QUEUE_TIMEOUT: "1s" });
+  // The hostile host sends heartbeats only when told to: it must live from one to the next.
+  fleet = await startFleet({ QUEUE_TIMEOUT: "1s", HEARTBEAT_INTERVAL: "5s" });
   evil = await startEvilHost(fleet.url, "evil", "bait");
 });
 afterEach(async () => {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const trusted = { issuer, audience: "hive", jwks: `${issuer}/keys` };
   const elsewhere = { issuer: "https://elsewhere.example", audience: "hive", jwks: `${issuer}/moved` };
   fleet = await startFleet({ TRUSTED_ISSUERS: JSON.stringify([trusted, elsewhere]) });
-}, 60_000);
+});
 afterAll(async () => {
   server.closeAllConnections();
   server.close();

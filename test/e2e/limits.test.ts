@@ -22,7 +22,7 @@ async function chat(model: string, tokens = 3): Promise<Response> {
 }
 
 it("tries the next host when one does not accept within TIMEOUT", async () => {
-  fleet = await startFleet({ TIMEOUT: "200ms", LOAD_BALANCING_STRATEGY: "round_robin" });
+  fleet = await startFleet({ TIMEOUT: "1s", LOAD_BALANCING_STRATEGY: "round_robin" });
   const frozen = await fleet.addHost("a", { models, slots: 2 });
   await fleet.addHost("b", { models, slots: 2 });
   frozen.agent.child.kill("SIGSTOP");
@@ -34,9 +34,9 @@ it("tries the next host when one does not accept within TIMEOUT", async () => {
 });
 
 it("answers 504 with Retry-After when the wait passes QUEUE_TIMEOUT, and 503 when the queue is full", async () => {
-  fleet = await startFleet({ QUEUE_TIMEOUT: "300ms", QUEUE_LIMIT: "1", TIMEOUT: "5s" });
+  fleet = await startFleet({ QUEUE_TIMEOUT: "1500ms", QUEUE_LIMIT: "1", TIMEOUT: "5s" });
   await fleet.addHost("a", { models, slots: 1 }, 1);
-  const running = chat("slow", 60);
+  const running = chat("slow", 120);
   await eventually("the slot is taken", async () => (await fleet.host("a")).activeLeases === 1);
   const waiting = [chat("slow"), chat("slow"), chat("slow")];
   const answers = await Promise.all(waiting);

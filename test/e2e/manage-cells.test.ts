@@ -18,7 +18,7 @@ beforeAll(async () => {
   ] as const)
     await fleet.addHost(id, { models, registry }, 1, { region });
   token = await fleet.clientToken({ scope: ["inference", "manage"], hosts: true });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function manage(method: string, path: string, body: object, headers: Record<string, string> = {}) {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await fleet.addHost("c", { ...options, models: [...options.models, ...own] });
   const token = await fleet.clientToken({ sub: "manager", scope: ["inference", "manage"], hosts: true });
   manager = new Ollama({ host: fleet.url, headers: { authorization: `Bearer ${token}` } });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 function holdersOf(name: string): string[] {

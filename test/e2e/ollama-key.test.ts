@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "hive-key-"));
   fleet = await startFleet();
   await fleet.addHost("a", { models: [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "other" })] });
-}, 60_000);
+});
 afterAll(async () => {
   await fleet.close();
   await rm(folder, { recursive: true, force: true });

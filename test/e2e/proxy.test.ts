@@ -16,7 +16,7 @@ beforeAll(async () => {
   fleet = await startFleet();
   await fleet.addHost("a", { models, slots: 2 });
   [proxy, url] = await openProxy(fleet.url);
-}, 60_000);
+});
 afterAll(async () => {
   await proxy.stop();
   await fleet.close();

@@ -33,7 +33,7 @@ beforeAll(async () => {
   fleet = await startFleet();
   const host = await fleet.addHost("a", { models: [simulatedModel({ name: MODEL })], slots: 4 }, 4);
   expected = (await new Ollama({ host: host.ollama.url }).chat({ model: MODEL, messages })).message.content;
-}, 60_000);
+});
 afterAll(async () => {
   await fleet.close();
   await rm(folder, { recursive: true, force: true });

@@ -9,7 +9,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet();
   await fleet.addHost("a", { models: [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "other" })] });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function post(

@@ -25,7 +25,7 @@ beforeEach(async () => {
     SCALER_URL: `http://127.0.0.1:${port}/`,
     SCALER_DEADLINE: "15s",
   });
-}, 60_000);
+});
 
 afterEach(async () => {
   // In order: a command that runs may be about to start one more host.
@@ -38,7 +38,7 @@ afterEach(async () => {
     return pids.length === 0;
   });
   await fleet.close();
-}, 60_000);
+});
 
 async function startScaler(): Promise<RunningProcess> {
   const command = (verb: string) => `${process.execPath} ${SCALED_HOST} ${verb}`;
@@ -126,7 +126,7 @@ it("posts an order again until somebody takes it", async () => {
   scaler = await startScaler();
   expect(await answer).toBe(200);
   expect((await readScale()).order?.delivery).toBe("delivered");
-}, 60_000);
+});
 
 it("answers 503 with Retry-After when no host has come in time", async () => {
   const response = await fetch(`${fleet.url}/api/chat`, {
@@ -137,4 +137,4 @@ it("answers 503 with Retry-After when no host has come in time", async () => {
   expect(response.status).toBe(503);
   expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
   await response.body?.cancel();
-}, 60_000);
+});

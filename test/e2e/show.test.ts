@@ -10,7 +10,7 @@ beforeAll(async () => {
   fleet = await startFleet({ MODEL_ALIASES: "gpt-4o-mini=llama3.2", CONTEXT_SIZES: "4096" });
   const models = [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "other" })];
   for (const id of ["a", "b"]) await fleet.addHost(id, { models });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function show(body: object, token = fleet.token, headers: Record<string, string> = {}) {

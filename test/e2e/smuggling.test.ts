@@ -10,7 +10,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await startFleet();
   await fleet.addHost("a", { models: [simulatedModel({ name: "llama3.2" })] });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 /** Sends bytes as they are; gives back all that came until the other end, or 2 s of silence. */
@@ -61,7 +61,7 @@ it("never answers a request that was hidden in another's body [T12]", async () =
   expect(fleet.hosts[0]?.ollama.requests.filter(({ method }) => method === "POST").length).toBeLessThanOrEqual(
     before ?? 0,
   );
-}, 60_000);
+});
 
 it("takes no path for another's, however it is written [T12 T14]", async () => {
   const paths = [
@@ -92,7 +92,7 @@ it("takes no path for another's, however it is written [T12 T14]", async () => {
       `${path} ${answer.slice(0, 80)}`,
     ).toBe(true);
   }
-}, 60_000);
+});
 
 it("lets no client take headers away from the hop behind, by naming them in Connection [T8 T12]", async () => {
   const named = "hive-edge-token, content-type, hive-request-id, keep-alive, upgrade";

@@ -16,7 +16,7 @@ beforeAll(async () => {
   await fleet.addHost("a", { models, slots: 4 }, 4);
   const staff = [simulatedModel({ name: "llama3.2" }), simulatedModel({ name: "payroll" })];
   await fleet.addHost("staff-1", { models: staff, slots: 4 }, 4, { pool: "staff" });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 async function get(path: string, token: string): Promise<Response> {

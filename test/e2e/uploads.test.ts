@@ -18,7 +18,7 @@ beforeAll(async () => {
   fleet = await startFleet({ MAX_BODY: "25MB" });
   await fleet.addHost("a", { models: [simulatedModel({ name: "llama3.2" })] });
   manager = await fleet.clientToken({ scope: ["inference", "manage"] });
-}, 60_000);
+});
 afterAll(async () => await fleet.close());
 
 /** A blob of so many pieces that is never in memory whole, and its digest. */

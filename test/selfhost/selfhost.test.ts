@@ -155,6 +155,24 @@ describe("startEdge", () => {
     expect(taken).toEqual({ ok: false, error: `port ${String(edge.port)} is in use; choose another with --port N` });
   });
 
+  it("names the address that is not this machine's", async () => {
+    for (const hostname of ["192.0.2.1", "no such name"]) {
+      const started = await startEdge({ ...optionsFor(await project()), hostname });
+      expect(started.ok ? "" : started.error).toMatch(new RegExp(`^${hostname} is no address[^\n]*\\(--bind\\)$`));
+    }
+  });
+
+  it("names the folder whose data is damaged, and leaves it as it is", async () => {
+    const place = await project();
+    await (await open(place)).close();
+    const path = join(place.stateDir, "cells", "hive-cell", "metadata.sqlite");
+    const damaged = "not a database, and longer than the head of one ".repeat(20);
+    await writeFile(path, damaged);
+    const started = await startEdge(optionsFor(place));
+    expect(started.ok ? "" : started.error).toMatch(/^the data in \S+cells cannot be used \(SQLITE_NOTADB\)[^\n]*$/);
+    expect(await readFile(path, "utf8")).toBe(damaged);
+  });
+
   it("tells when workerd dies by itself", async () => {
     const place = await project();
     await writeFile(place.entry, "export class Cell {}\nthrow new Error('broken at start');");

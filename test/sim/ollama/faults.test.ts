@@ -1,7 +1,7 @@
 // The faults that the simulated host can be told to have, as a client sees them.
 import { describe, expect, it, vi } from "vitest";
 import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
-import { post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
+import { HANG, post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
 
 const CHAT = { model: "tiny", messages: says("hi"), options: { num_predict: 6 } };
 const CRASHED = "an error was encountered while running the model: unexpected EOF";
@@ -40,10 +40,10 @@ describe("a host that hangs", () => {
     await host.setFault({ kind: "hang", afterTokens: 0 });
     const leave = new AbortController();
     const request = post(host, "/api/chat", CHAT, leave.signal);
-    await vi.waitFor(() => expect(host.requests).toHaveLength(1));
+    await vi.waitFor(() => expect(host.requests).toHaveLength(1), HANG);
     leave.abort();
     await expect(request).rejects.toThrow();
-    await vi.waitFor(() => expect(host.gauges()).toMatchObject({ activeGenerations: 0, aborted: 1 }));
+    await vi.waitFor(() => expect(host.gauges()).toMatchObject({ activeGenerations: 0, aborted: 1 }), HANG);
   });
 
   it("falls silent after so many tokens", async () => {
@@ -55,7 +55,7 @@ describe("a host that hangs", () => {
     const reading = (async () => {
       for await (const piece of response.body ?? []) text += Buffer.from(piece as Uint8Array).toString();
     })();
-    await vi.waitFor(() => expect(text.split("\n")).toHaveLength(3));
+    await vi.waitFor(() => expect(text.split("\n")).toHaveLength(3), HANG);
     expect(host.gauges().activeGenerations).toBe(1);
     leave.abort();
     await expect(reading).rejects.toThrow();
@@ -69,7 +69,7 @@ describe("a host that dies", () => {
     const { text, broken } = await readAll(await post(host, "/api/chat", CHAT));
     expect(broken).toBe(true);
     expect(text).not.toContain('"done":true');
-    await vi.waitFor(() => expect(host.gauges()).toMatchObject({ activeGenerations: 0, aborted: 0 }));
+    await vi.waitFor(() => expect(host.gauges()).toMatchObject({ activeGenerations: 0, aborted: 0 }), HANG);
     expect(host.requests[0]).toMatchObject({ finished: false, closedByClient: false });
     expect((await postLines(host, "/api/chat", CHAT)).at(-1)).toMatchObject({ done: true });
   });
@@ -108,7 +108,7 @@ describe("a runner that crashes", () => {
   it("takes all its requests along, and is loaded anew for the next one", async () => {
     await using host = await startHost({ slots: 2 }, { decodeTokensPerSecond: 100 });
     const bystander = postLines(host, "/api/chat", { ...CHAT, options: { num_predict: 1000 } });
-    await vi.waitFor(() => expect(host.gauges().activeGenerations).toBe(1));
+    await vi.waitFor(() => expect(host.gauges().activeGenerations).toBe(1), HANG);
     await host.setFault({ kind: "crash", atToken: 1, times: 1 });
     await postLines(host, "/api/chat", CHAT);
     expect((await bystander).at(-1)).toEqual({ error: CRASHED });

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
-import { post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
+import { HANG, post, postJson, postLines, says, sendRaw, startHost } from "./support.ts";
 
 async function names(host: { url: string }): Promise<string[]> {
   const { models } = (await (await fetch(`${host.url}/api/tags`)).json()) as { models: { name: string }[] };
@@ -49,7 +49,7 @@ describe("pull", () => {
     const response = await post(host, "/api/pull", { model: "far:1b" }, leave.signal);
     await response.body?.getReader().read();
     leave.abort();
-    await vi.waitFor(() => expect(host.gauges().aborted).toBe(1));
+    await vi.waitFor(() => expect(host.gauges().aborted).toBe(1), HANG);
     expect(await names(host)).toEqual(["tiny:latest"]);
   });
 });

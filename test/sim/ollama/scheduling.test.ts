@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { SimulatedOllama } from "../../../src/sim/ollama/server.ts";
 import { simulatedModel } from "../../../src/sim/ollama/machine/model.ts";
-import { post, postJson, postLines, says, startHost } from "./support.ts";
+import { HANG, post, postJson, postLines, says, startHost } from "./support.ts";
 
 const FOREVER = { decodeTokensPerSecond: 0.001 };
 
@@ -20,7 +20,7 @@ async function postPs(host: SimulatedOllama): Promise<unknown> {
 }
 
 async function untilGauge(host: SimulatedOllama, expected: object): Promise<void> {
-  await vi.waitFor(() => expect(host.gauges()).toMatchObject(expected), { timeout: 5000, interval: 2 });
+  await vi.waitFor(() => expect(host.gauges()).toMatchObject(expected), HANG);
 }
 
 describe("slots", () => {
@@ -44,7 +44,7 @@ describe("slots", () => {
       requests.push(
         postLines(host, "/api/chat", chat("tiny", { seed: number })).then(() => void finished.push(number)),
       );
-      await vi.waitFor(() => expect(host.requests).toHaveLength(number + 1));
+      await vi.waitFor(() => expect(host.requests).toHaveLength(number + 1), HANG);
     }
     await Promise.all(requests);
     expect(finished).toEqual([0, 1, 2, 3]);
@@ -83,7 +83,7 @@ describe("a load", () => {
   });
 
   it("is cut short when the client it is for leaves, and the next in line starts it anew", async () => {
-    await using host = await startHost({}, { loadMs: 40 });
+    await using host = await startHost({}, { loadMs: 1_500 });
     const leave = new AbortController();
     const first = post(host, "/api/chat", chat("tiny"), leave.signal);
     await untilGauge(host, { loads: 1 });
@@ -96,7 +96,7 @@ describe("a load", () => {
   });
 
   it("waits for the one before it: loads are serial", async () => {
-    const models = ["a", "b", "c"].map((name) => simulatedModel({ name, loadMs: 15 }));
+    const models = ["a", "b", "c"].map((name) => simulatedModel({ name, loadMs: 150 }));
     await using host = await startHost({ models });
     const order: string[] = [];
     const requests = models.map(async ({ name }) => {
@@ -207,13 +207,13 @@ describe("memory", () => {
 
 describe("a known prompt", () => {
   it("costs no time to read again, but all its tokens are counted", async () => {
-    // A quarter of a second cold, one token's time warm: far enough apart for a busy machine.
-    await using host = await startHost({}, { prefillTokensPerSecond: 1000 });
+    // A second cold, one token's time warm: far enough apart for a busy machine.
+    await using host = await startHost({}, { prefillTokensPerSecond: 250 });
     const messages = says("a long story about bees ".repeat(40));
     const [cold] = (await postLines(host, "/api/chat", { model: "tiny", messages })).slice(-1);
     const [warm] = (await postLines(host, "/api/chat", { model: "tiny", messages })).slice(-1);
     const coldMs = Number(cold?.["prompt_eval_duration"]) / 1e6;
-    expect(coldMs).toBeGreaterThanOrEqual(Number(cold?.["prompt_eval_count"]) - 2);
+    expect(coldMs).toBeGreaterThanOrEqual(4 * (Number(cold?.["prompt_eval_count"]) - 2));
     expect(Number(warm?.["prompt_eval_duration"]) / 1e6).toBeLessThan(coldMs / 2);
     expect(warm?.["prompt_eval_count"]).toBe(cold?.["prompt_eval_count"]);
   });

@@ -82,6 +82,9 @@ function fromLatin1(text: string): string {
   return Buffer.from(text, "latin1").toString();
 }
 
+/** For `vi.waitFor`: a limit for hangs, not for speed. */
+export const HANG = { timeout: 20_000, interval: 2 };
+
 /** POSTs JSON with fetch. */
 export async function post(host: { url: string }, path: string, body: object, signal?: AbortSignal): Promise<Response> {
   return fetch(host.url + path, {
