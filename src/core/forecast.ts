@@ -1,4 +1,5 @@
 // What a request would cost on a host, in ms, part by part: the rise of the total time of all requests, its own included.
+import { tokensDisplaced } from "./displacement.ts";
 import { decodeDepthFactor, prefillWork } from "./speed/depth.ts";
 import { speedInBatch } from "./speed/decode-table.ts";
 import { expectLength } from "./speed/output-length.ts";
@@ -20,6 +21,8 @@ export interface Need {
   readonly outputTokens: number;
   /** How much more each token of the answer costs behind such a prompt. */
   readonly depthFactor: number;
+  /** Which part of the model's prompts go on from one that is held. */
+  readonly reuse: number;
   /** Its prompt, as the prompt caches of runners are asked for it. */
   readonly asked: Asked;
   readonly now: number;
@@ -36,6 +39,8 @@ export type Forecast = {
   readonly decode: number;
   /** What the requests already there lose. */
   readonly harm: number;
+  /** What later requests will read again because it takes the place of old prompts. */
+  readonly displaced: number;
   /** Charged for a large request where the host's speed has not been measured yet. */
   readonly doubt: number;
   /** Tokens of the prompt that need no reading. */
@@ -73,18 +78,30 @@ export function needOf(fleet: Fleet, { request, shape }: Waiting, now: number): 
   const depthFactor = decodeDepthFactor(tokens);
   const tokensPerByte = tokens / Math.max(1, request.promptBytes);
   const asked = { hashes: request.prefix, tokens, tokensPerByte, stamp: fleet.stamps };
-  return { request, model, shape, promptTokens: tokens, outputTokens, depthFactor, asked, now };
+  const reuse = known.reuse.value;
+  return { request, model, shape, promptTokens: tokens, outputTokens, depthFactor, reuse, asked, now };
 }
 
 /** Forecasts a request on a host, part by part; on one without a free slot with the wait for it. */
 export function forecast(fleet: Fleet, host: Host, need: Need, free = true): Forecast {
-  const parts = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
+  const parts = { ...SCRATCH };
   computeInto(parts, { fleet, host, need }, free ? 0 : waitForSlot(host, need.now));
   return parts;
 }
 
 /** One for all: a decision computes hundreds of costs and looks at the parts of a few. */
-const SCRATCH: Parts = { wait: 0, load: 0, owed: 0, prefill: 0, decode: 0, harm: 0, doubt: 0, cached: 0, total: 0 };
+const SCRATCH: Parts = {
+  wait: 0,
+  load: 0,
+  owed: 0,
+  prefill: 0,
+  decode: 0,
+  harm: 0,
+  displaced: 0,
+  doubt: 0,
+  cached: 0,
+  total: 0,
+};
 
 /** Tells what a request would cost in all on a host with a free slot, in seconds. */
 export function costOn(fleet: Fleet, host: Host, need: Need): number {
@@ -127,8 +144,10 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   // Whoever still reads now will write by the time this prompt is read, and stands still meanwhile as well.
   const harm = neighbours.weight * prefill + neighbours.weightedTokens * slowed + 0.5 * others * (prefill + decode);
   const owed = wait === 0 ? neighbours.owedMs : 0;
+  const added = tokens + need.outputTokens - cached;
+  const displaced = tokensDisplaced(runner.held.cache, added, need.reuse, now) / rates.prefill;
   const weight = request.streaming ? 1 + FIRST_TOKEN_WEIGHT : 1;
-  const sum = weight * (wait + load + owed + prefill) + decode + harm;
+  const sum = weight * (wait + load + owed + prefill) + decode + harm + displaced;
   const doubt = host.speed.prefill.samples > 0 ? 0 : doubtOf(host, sum - load * weight);
   parts.wait = wait / 1_000;
   parts.load = load / 1_000;
@@ -136,6 +155,7 @@ function computeInto(parts: Parts, { fleet, host, need }: Subject, wait: number)
   parts.prefill = prefill / 1_000;
   parts.decode = decode / 1_000;
   parts.harm = harm / 1_000;
+  parts.displaced = displaced / 1_000;
   parts.cached = cached;
   parts.doubt = doubt / 1_000;
   parts.total = (sum + doubt) / 1_000;

@@ -1,5 +1,6 @@
 // Giving a lease: the books of host and runner, what is foreseen of the request, and the grant its client's edge gets.
 import { compareVersions } from "./catalog.ts";
+import { learnReuse } from "./displacement.ts";
 import type { Effect } from "./events.ts";
 import { delayWeight, forecast } from "./forecast.ts";
 import type { Need } from "./forecast.ts";
@@ -7,8 +8,10 @@ import { addLease } from "./leases.ts";
 import { isInPageCache, recordDemand } from "./loads.ts";
 import type { Placement } from "./placement.ts";
 import { foundTokens, takeSlot } from "./prefixes.ts";
+import { SIMILAR } from "./prompt-cache.ts";
 import { release } from "./quiesce.ts";
 import { runnerOf } from "./runners.ts";
+import { modelSpeed } from "./speed/speeds.ts";
 import type { Fleet, Host, Runner, Waiting, Work } from "./state.ts";
 
 /** Leases a host to a request that has left the queue. */
@@ -52,11 +55,13 @@ function foresee(fleet: Fleet, host: Host, need: Need, now: number): Work {
   const { request, model, shape, promptTokens, outputTokens } = need;
   const runner = runnerOf(fleet, host, model, request.runner);
   const { load, owed, prefill, decode } = forecast(fleet, host, need);
+  const found = runner.resident ? foundTokens(runner, need.asked) : 0;
+  learnReuse(modelSpeed(fleet.speed, model).reuse, found > SIMILAR * promptTokens);
   return {
     request,
     runner,
     shape,
-    matchedBytes: runner.resident ? (request.promptBytes * foundTokens(runner, need.asked)) / promptTokens : 0,
+    matchedBytes: (request.promptBytes * found) / promptTokens,
     claim: request.kind === "embed" ? undefined : claimOn(fleet, host, runner, need),
     promptTokens,
     outputTokens,

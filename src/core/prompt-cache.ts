@@ -10,6 +10,8 @@ export interface HeldPrompt {
   tokens: number;
   /** Whether it is in host memory. */
   saved: boolean;
+  /** When its answer was complete. */
+  readAt: number;
 }
 
 export interface Slot {
@@ -25,6 +27,8 @@ export interface PromptCache {
   readonly slots: Slot[];
   /** In host memory, the first saved first. */
   saved: HeldPrompt[];
+  /** Tokens that can be saved before any of these has to go. */
+  room: number;
 }
 
 /** Is told of prompts that can be picked up from now on, and of those that no longer can. */
@@ -58,7 +62,7 @@ const SAVED_MAX = 400;
 
 /** Makes a cache that holds nothing. */
 export function newPromptCache(): PromptCache {
-  return { slots: [], saved: [] };
+  return { slots: [], saved: [], room: Infinity };
 }
 
 /** Counts the tokens that a prompt would find read; `most` is its longest match with any that can be picked up. */
@@ -98,7 +102,7 @@ export function claimSlot(
   empty(slot, keeper);
   // Only after something was brought back: what is about to go may still be of use.
   evict(cache, savedTokens, keeper);
-  slot.held = { hashes: asked.hashes, tokens: asked.tokens, saved: false };
+  slot.held = { hashes: asked.hashes, tokens: asked.tokens, saved: false, readAt: now };
   slot.busy = true;
   slot.usedAt = now;
   return { slot, age };
@@ -114,7 +118,7 @@ export function releaseSlot(
   slot.busy = false;
   slot.usedAt = now;
   if (tokens === undefined) slot.held = slot.begun;
-  else slot.held.tokens = tokens;
+  else [slot.held.tokens, slot.held.readAt] = [tokens, now];
   slot.begun = undefined;
   if (slot.held !== undefined) keeper.gained(slot.held);
   return slot.held;
@@ -155,7 +159,8 @@ function chooseSlot({ slots }: PromptCache, asked: Asked): Chosen | undefined {
 function beginningOf(held: HeldPrompt | undefined, { hashes, stamp, tokensPerByte }: Asked): HeldPrompt | undefined {
   for (let at = held?.stretch; at !== undefined; at = at.parent) {
     if (at.stamp !== stamp) continue;
-    return { hashes: hashes.slice(0, at.at + 1), tokens: at.bytes * tokensPerByte, saved: false };
+    const { readAt = 0 } = held ?? {};
+    return { hashes: hashes.slice(0, at.at + 1), tokens: at.bytes * tokensPerByte, saved: false, readAt };
   }
   return undefined;
 }
@@ -208,6 +213,7 @@ function evict(cache: PromptCache, savedTokens: number, keeper: Keeper): void {
     tokens -= oldest.tokens;
     drop(cache, oldest, keeper);
   }
+  cache.room = savedTokens - tokens;
 }
 
 interface Restored {

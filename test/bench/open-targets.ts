@@ -3,6 +3,4 @@
 export const OPEN_TARGETS: ReadonlySet<string> = new Set([
   // 1.157 for 1.15, 1.13 over nine seeds: which hosts have the 14B in memory when a burst of code comes.
   "C clairvoyant ttft p99",
-  // 1.146 for 1.15, the clairvoyant 1.14: just met.
-  "light load B",
 ]);

@@ -1,4 +1,5 @@
 // What is known of speeds: per runner from its own samples; where it has none, from its host's others and from its model elsewhere.
+import type { Reuse } from "../displacement.ts";
 import type { BatchGain, DecodeTable } from "./decode-table.ts";
 import { aloneSpeed, decodeSpeeds, newDecodeTable } from "./decode-table.ts";
 import type { Estimate } from "./estimate.ts";
@@ -44,6 +45,7 @@ export interface ModelSpeed {
   readonly prefillFactor: Estimate;
   readonly decodeFactor: Estimate;
   readonly lengths: OutputLengths;
+  readonly reuse: Reuse;
 }
 
 /** Of the whole fleet. */
@@ -105,7 +107,13 @@ export function modelSpeed(fleet: FleetSpeed, model: string): ModelSpeed {
   const known = fleet.models.get(model);
   if (known !== undefined) return known;
   const [bytesPerToken, prefillFactor, decodeFactor] = [newEstimate(), newEstimate(), newEstimate()];
-  const fresh = { bytesPerToken, prefillFactor, decodeFactor, lengths: newOutputLengths() };
+  const fresh = {
+    bytesPerToken,
+    prefillFactor,
+    decodeFactor,
+    lengths: newOutputLengths(),
+    reuse: { value: 0, samples: 0 },
+  };
   fleet.models.set(model, fresh);
   return fresh;
 }
