@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { request as httpRequest } from "node:http";
 import type { LegHead } from "../../wire/leg.ts";
 import { LEG_CONTENT_TYPE } from "../../wire/leg.ts";
-import { faultOf } from "../call.ts";
+import { call, faultOf } from "../call.ts";
 import type { OllamaClient } from "./ollama-client.ts";
 import { ollamaUrl } from "./ollama-client.ts";
 
@@ -38,7 +38,14 @@ export async function relayUpload(
   response.flushHeaders();
   const keepAlive = setInterval(() => response.write("\n"), deps.keepAliveMs);
   try {
-    const answer = await send(deps.ollama, { path, request }, AbortSignal.any([gone.signal, signal]));
+    const ended = AbortSignal.any([gone.signal, signal]);
+    if (await isThere(deps.ollama, path, ended)) {
+      // What the edge has still to send is read, and goes nowhere: its next request comes over the same connection.
+      request.resume();
+      response.end(headLine({ status: 200, headers: {} }));
+      return "served";
+    }
+    const answer = await send(deps.ollama, { path, request }, ended);
     const text = await readAnswer(answer);
     clearInterval(keepAlive);
     response.write(headLine({ status: answer.statusCode ?? 502, headers: headersOf(answer) }));
@@ -54,6 +61,11 @@ export async function relayUpload(
   } finally {
     clearInterval(keepAlive);
   }
+}
+
+/** Ollama answers the upload of a blob that it has unread, and resets the connection: whoever still writes loses the answer. */
+async function isThere(ollama: OllamaClient, path: string, signal: AbortSignal): Promise<boolean> {
+  return (await call(ollamaUrl(ollama, path), { method: "HEAD", timeoutMs: 0, signal })).status === 200;
 }
 
 /** Never over a pooled connection: what has flowed into one that Ollama was closing could not be sent again. */
@@ -74,8 +86,7 @@ async function send(
   });
   return await new Promise((resolve, reject) => {
     upstream.once("response", (answer) => {
-      // A blob that is there already is answered before it is read. What is left of it is read all the same, and goes nowhere:
-      // the edge sends its next request over the same connection.
+      // It came between the question and the upload. What is left is read all the same.
       request.unpipe(upstream);
       request.resume();
       resolve(answer);

@@ -1,6 +1,5 @@
 // Copy, delete, blobs, and what needs an account that no simulated host has.
 import { createHash } from "node:crypto";
-import { setTimeout as wait } from "node:timers/promises";
 import type { Exchange } from "../exchange.ts";
 import type { Host } from "../host.ts";
 import { parseModelName } from "../../../wire/model-name.ts";
@@ -38,7 +37,8 @@ export function handleDelete(host: Host, exchange: Exchange): void {
   exchange.reply.whole(200, undefined, "");
 }
 
-const RST_AVOIDANCE_MS = 500;
+/** So much of a body that its handler has not read Go's server reads (net/http, maxPostHandlerReadBytes). */
+const READ_AFTER_BYTES = 256 * 1024;
 const DIGEST = /^sha256[:-][0-9a-fA-F]{64}$/;
 
 export function handleBlobHead(host: Host, exchange: Exchange): void {
@@ -77,14 +77,22 @@ export async function handleBlobPost(host: Host, exchange: Exchange): Promise<vo
   exchange.reply.whole(201, undefined, "");
 }
 
-/** Go's server answers, then goes on reading for a while, so that no reset overtakes the answer (net/http, rstAvoidanceDelay). */
+/** Go's server reads some more, answers, and closes; what is still unread makes that a reset, which may overtake the answer. */
 async function answerEarly({ request, reply: { response } }: Exchange): Promise<void> {
   response.statusCode = 200;
   response.setHeader("Content-Length", 0);
-  response.flushHeaders();
-  const read = new Promise((resolve) => request.once("close", resolve).resume());
-  await Promise.race([read, wait(RST_AVOIDANCE_MS, undefined, { ref: false })]);
-  response.end();
+  let sizeBytes = 0;
+  const isWhole = await new Promise<boolean>((resolve) => {
+    request.on("data", (piece: Buffer) => {
+      sizeBytes += piece.length;
+      if (sizeBytes > READ_AFTER_BYTES) resolve(false);
+    });
+    request.once("end", () => resolve(true));
+    request.once("close", () => resolve(true));
+  });
+  if (isWhole) return void response.end();
+  request.pause();
+  response.end(() => request.socket.resetAndDestroy());
 }
 
 /** POST /api/me: nobody is signed in. */
