@@ -175,13 +175,15 @@ function sharedTokens(held: HeldPrompt | undefined, { stamp, tokensPerByte }: As
 
 function mostRestorable({ slots, saved }: PromptCache, asked: Asked, enough: number): number {
   let most = 0;
+  // None has more in common with it than `enough`, and of a prompt much longer than that too little would be kept.
+  const mayBe = ({ tokens }: HeldPrompt): boolean => RESTORE_KEEPS * tokens <= enough;
   // What is idle is saved before anything is brought back.
   for (const { busy, held } of slots) {
-    if (!busy && held !== undefined) most = Math.max(most, restorable(held, asked));
+    if (!busy && held !== undefined && mayBe(held)) most = Math.max(most, restorable(held, asked));
   }
   for (let at = saved.length - 1; at >= 0 && most < enough; at -= 1) {
     const held = saved[at];
-    if (held !== undefined) most = Math.max(most, restorable(held, asked));
+    if (held !== undefined && mayBe(held)) most = Math.max(most, restorable(held, asked));
   }
   return most;
 }
