@@ -41,6 +41,7 @@ export function createFleet(settings: FleetSettings, now: number): Fleet {
     leases: new Map(),
     queue: newQueue(),
     tombstones: new Map(),
+    unsettled: new Map(),
     settled: [],
     lastChosen: new Map(),
     version: 0,

@@ -60,8 +60,9 @@ export function voidLeases(fleet: Fleet, host: Host): void {
 /** Ends a lease with its outcome; a lease the fleet does not know is only remembered as settled. */
 export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now: number): void {
   bury(fleet, leaseId, now);
-  const lease = fleet.leases.get(leaseId);
+  const lease = fleet.leases.get(leaseId) ?? fleet.unsettled.get(leaseId)?.lease;
   if (lease === undefined) return;
+  fleet.unsettled.delete(leaseId);
   if (!lease.control) countSettled(fleet, now);
   const host = fleet.hosts.get(lease.hostId);
   const read = hasRead(lease, outcome, now);
@@ -99,10 +100,15 @@ export function reconcileLeases(fleet: Fleet, host: Host, beat: FleetBeat, now: 
   for (const { id, outcome } of beat.finished)
     if (outcome === "cancelled" && host.leases.has(id)) settleLease(fleet, id, { type: "client-left" }, now);
   const listed = new Set(beat.active.map(({ id }) => id));
+  const served = new Set(beat.finished.filter(({ outcome }) => outcome === "served").map(({ id }) => id));
   for (const lease of host.leases.values()) {
     if (listed.has(lease.id)) {
       lease.listed = true;
-    } else if (lease.listed || isMissing(lease, now)) endLease(fleet, lease);
+    } else if (lease.listed || isMissing(lease, now)) {
+      endLease(fleet, lease, served.has(lease.id));
+      // The edge may be about to say how: a heartbeat that came first must not hide that the host has failed.
+      fleet.unsettled.set(lease.id, { lease, endedAt: now });
+    }
   }
   for (const { id, model } of beat.active) adoptLease(fleet, host, { id, model }, now);
   return stopEnded(fleet, host, beat, now);
@@ -130,11 +136,15 @@ export function expireLeases(fleet: Fleet, now: number): Effect[] {
   return effects;
 }
 
-/** Forgets settled leases that no heartbeat can bring back any more, and work that no heartbeat has reported. */
+/** Forgets settled leases that no heartbeat can bring back any more, and what edge or host have not told of ended ones. */
 export function forgetTombstones(fleet: Fleet, now: number): void {
   for (const [leaseId, { endedAt }] of fleet.ended) {
     if (endedAt + TOMBSTONE_MS > now && fleet.ended.size <= UNREPORTED_MAX) break;
     fleet.ended.delete(leaseId);
+  }
+  for (const [leaseId, { endedAt }] of fleet.unsettled) {
+    if (endedAt + TOMBSTONE_MS > now && fleet.unsettled.size <= UNREPORTED_MAX) break;
+    fleet.unsettled.delete(leaseId);
   }
   for (const [leaseId, settledAt] of fleet.tombstones) {
     if (settledAt + TOMBSTONE_MS > now) break;

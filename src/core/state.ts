@@ -262,6 +262,8 @@ export interface Fleet {
   readonly queue: Queue;
   /** Lease id to the time it was settled. */
   readonly tombstones: Map<string, number>;
+  /** Leases that their hosts have ended before the edge has told how, in order of their ends. */
+  readonly unsettled: Map<string, { readonly lease: Lease; readonly endedAt: number }>;
   settled: SettledCount[];
   /** Model to the host that got its last lease. */
   readonly lastChosen: Map<string, string>;

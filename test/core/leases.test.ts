@@ -180,6 +180,35 @@ describe("heartbeats", () => {
   });
 });
 
+describe("an outcome that comes after the heartbeat which misses its lease", () => {
+  function gone(): FleetDriver {
+    const driver = new FleetDriver();
+    driver.join("a", { slots: 1 });
+    driver.acquire("1");
+    driver.beat("a", { slots: 1, active: active("L-1") });
+    driver.beat("a", { slots: 1 });
+    expect(held(driver)).toEqual([]);
+    return driver;
+  }
+
+  it("still counts as a failure of the host, once", () => {
+    const driver = gone();
+    driver.settle("1", { type: "host-failed", reason: "reset" });
+    expect(driver.fleet.hosts.get("a")?.failure?.backoffMs).toBe(5_000);
+    driver.send({ type: "settle", leaseId: "L-1", outcome: { type: "served" } });
+    expect(driver.fleet.hosts.get("a")?.failure?.backoffMs).toBe(5_000);
+    expect(driver.fleet.hosts.get("a")?.slotsUsed).toBe(0);
+  });
+
+  it("counts no longer after a minute", () => {
+    const driver = gone();
+    driver.at(60_000);
+    expect(driver.fleet.unsettled.size).toBe(0);
+    driver.settle("1", { type: "host-failed", reason: "reset" });
+    expect(driver.fleet.hosts.get("a")?.failure).toBeUndefined();
+  });
+});
+
 describe("the deadline", () => {
   it("ends a lease that nothing else ended, and tells the host to stop", () => {
     const driver = new FleetDriver({ leaseDeadlineMs: 8_000 });
