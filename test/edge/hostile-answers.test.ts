@@ -106,18 +106,31 @@ describe("what a host answers", () => {
     expect(response.headers.get("location")).toBeNull();
   });
 
-  it("is given up at 64 MB where one document is awaited [T11]", async () => {
-    let sentBytes = 0;
-    const endless = new ReadableStream<Uint8Array>({
+  /** As good as endless: pieces that are counted as they are asked for. */
+  function counted(pieceBytes: number, mostBytes: number) {
+    const count = { bytes: 0 };
+    const stream = new ReadableStream<Uint8Array>({
       pull: (controller) => {
-        sentBytes += 1_000_000;
-        if (sentBytes > 150_000_000) controller.close();
-        else controller.enqueue(new Uint8Array(1_000_000));
+        count.bytes += pieceBytes;
+        if (count.bytes > mostBytes) controller.close();
+        else controller.enqueue(new Uint8Array(pieceBytes).fill(0x78));
       },
     });
-    answer = () => leg({ status: 200, headers: JSON_TYPE }, endless);
+    return { count, stream };
+  }
+
+  it("is given up at 64 MB where one document is awaited [T11]", async () => {
+    const { count, stream } = counted(1_000_000, 150_000_000);
+    answer = () => leg({ status: 200, headers: JSON_TYPE }, stream);
     expect((await chat()).status).toBeGreaterThanOrEqual(500);
-    expect(sentBytes).toBeLessThan(100_000_000);
+    expect(count.bytes).toBeLessThan(100_000_000);
+  });
+
+  it("is given up soon where its head line has no end [T11]", async () => {
+    const { count, stream } = counted(10_000, 5_000_000);
+    answer = () => new Response(stream, { headers: { "content-type": LEG_CONTENT_TYPE } });
+    expect((await chat()).status).toBeGreaterThanOrEqual(500);
+    expect(count.bytes).toBeLessThan(1_000_000);
   });
 
   it.each(["text/html", "image/svg+xml", "text/html\r\nset-cookie: a=1", "application/json\u0000", "TEXT/HTML"])(
