@@ -69,6 +69,17 @@ export function settleLease(fleet: Fleet, leaseId: string, outcome: Outcome, now
   endLease(fleet, lease, read);
   if (host === undefined) return;
   if (read && lease.work !== undefined) keepWork(fleet, host, lease.work, now);
+  recordOutcome(fleet, { host, lease, outcome }, now);
+}
+
+interface Settled {
+  readonly host: Host;
+  readonly lease: Lease;
+  readonly outcome: Outcome;
+}
+
+/** What an outcome says of its host. */
+function recordOutcome(fleet: Fleet, { host, lease, outcome }: Settled, now: number): void {
   switch (outcome.type) {
     case "served":
       return recordServed(host);
