@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { plainEnv } from "../support/plain-env.ts";
 
 export const HIVE = new URL("../../src/cli/hive.js", import.meta.url).pathname;
 
@@ -16,9 +17,8 @@ export interface Ended {
 
 /** Runs `hive ARGS`; variables of Hive in the caller's own environment do not reach it. */
 export async function runHive(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const clean = Object.entries(process.env).filter(([name]) => !/^(HIVE_|OLLAMA_|TIMEOUT$|QUEUE_)/.test(name));
   const child = spawn(process.execPath, [HIVE, ...args], {
-    env: { ...Object.fromEntries(clean), ...env },
+    env: plainEnv(env),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const texts = { stdout: "", stderr: "" };

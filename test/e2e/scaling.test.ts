@@ -118,7 +118,7 @@ it("starts hosts from zero as the load rises, keeps them while it holds, stops t
   expect(await chat("nobody-has-this")).toBe(404);
   const again = await chat();
   expect(again).toBe(200);
-}, 90_000);
+}, 180_000);
 
 it("posts an order again until somebody takes it", async () => {
   const answer = chat();

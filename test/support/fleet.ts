@@ -15,6 +15,7 @@ import type { HiveKeys } from "../../src/auth/keys.ts";
 import { startSimulatedOllama } from "../../src/sim/ollama/server.ts";
 import type { SimulatedOllama, SimulatedOllamaOptions } from "../../src/sim/ollama/server.ts";
 import type { FleetView, HostView } from "../../src/wire/fleet-view.ts";
+import { plainEnv } from "./plain-env.ts";
 
 const HIVE = new URL("../../src/cli/hive.js", import.meta.url).pathname;
 const READY_WITHIN_MS = 60_000;
@@ -67,7 +68,7 @@ export async function startHive(
   env: Record<string, string> = {},
 ): Promise<RunningProcess> {
   const child = spawn(process.execPath, [HIVE, ...args], {
-    env: { ...process.env, ...env },
+    env: plainEnv(env),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];
