@@ -20,9 +20,14 @@ interface Job {
   readonly order: ScaleOrder;
 }
 
+/** A host that is made or was, and has not registered yet. */
+interface Coming {
+  /** When it must have come; while its command runs there is time. */
+  dueBy: number;
+}
+
 interface Arrivals {
-  /** When each host that was made must have come. */
-  dueBy: number[];
+  coming: Coming[];
   /** Hosts registered when the last order was given. */
   knownBefore: number;
 }
@@ -68,7 +73,7 @@ export class ScalerWork {
 
   kill(): void {
     this.#jobs = [];
-    this.#child?.kill("SIGKILL");
+    end(this.#child, "SIGKILL");
   }
 
   /** What is left to do of an order; jobs of an earlier one that have not begun are no more wanted. */
@@ -89,16 +94,15 @@ export class ScalerWork {
   /** Hosts that were made and have not registered yet. */
   #onTheirWay(order: ScaleOrder, now: number): number {
     const arrivals = this.#arrivalsOf(order);
-    const waiting = arrivals.dueBy.filter((until) => until > now);
+    const waiting = arrivals.coming.filter(({ dueBy }) => dueBy > now);
     const arrived = Math.max(0, order.known - arrivals.knownBefore);
-    arrivals.dueBy = waiting.slice(Math.min(arrived, waiting.length));
+    arrivals.coming = waiting.slice(arrived);
     arrivals.knownBefore = order.known;
-    const isMaking = this.#current?.host === "" && this.#current.order.cell === order.cell;
-    return arrivals.dueBy.length + (isMaking ? 1 : 0);
+    return arrivals.coming.length;
   }
 
   #arrivalsOf({ cell = "" }: ScaleOrder): Arrivals {
-    const known = this.#arrivals.get(cell) ?? { dueBy: [], knownBefore: 0 };
+    const known = this.#arrivals.get(cell) ?? { coming: [], knownBefore: 0 };
     this.#arrivals.set(cell, known);
     return known;
   }
@@ -115,6 +119,8 @@ export class ScalerWork {
   async #run({ verb, host, order }: Job): Promise<void> {
     const { log, limitMs } = this.#options;
     const startedAt = performance.now();
+    const coming: Coming = { dueBy: Infinity };
+    if (host === "") this.#arrivalsOf(order).coming.push(coming);
     log({ event: "command", verb, host, order: order.id });
     // A host may be called "constructor".
     const mac = verb === "up" && Object.hasOwn(order.macs, host) ? order.macs[host] : undefined;
@@ -130,12 +136,13 @@ export class ScalerWork {
     });
     const tookMs = Math.round(performance.now() - startedAt);
     if (failure !== undefined) {
+      coming.dueBy = 0;
       log({ event: "command-failed", verb, host, order: order.id, reason: failure, tookMs, limitMs });
       return;
     }
     log({ event: "command-done", verb, host, order: order.id, tookMs });
-    if (host === "") this.#arrivalsOf(order).dueBy.push(order.deadline);
-    else this.#done.set(host, { verb, until: order.deadline });
+    coming.dueBy = order.deadline;
+    if (host !== "") this.#done.set(host, { verb, until: order.deadline });
   }
 
   /** Runs a command of the operator in a shell; answers why it failed, if it did. */
@@ -144,6 +151,8 @@ export class ScalerWork {
       shell: true,
       env: { ...process.env, ...variables },
       stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own, so that what the shell has started ends with it.
+      detached: true,
     });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -152,8 +161,8 @@ export class ScalerWork {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.kill("SIGTERM");
-      setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+      end(child, "SIGTERM");
+      setTimeout(() => end(child, "SIGKILL"), KILL_AFTER_MS).unref();
     }, this.#options.limitMs);
     const failure = await new Promise<string | undefined>((resolve) => {
       child.once("error", (fault) => resolve(fault.message));
@@ -163,5 +172,15 @@ export class ScalerWork {
     clearTimeout(timer);
     this.#child = undefined;
     return late ? "took too long" : failure;
+  }
+}
+
+/** Signals a command and all that it has started and not set apart. */
+function end(child: ChildProcess | undefined, signal: "SIGTERM" | "SIGKILL"): void {
+  if (child?.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It has ended already.
   }
 }

@@ -160,6 +160,19 @@ describe("the work", () => {
     expect(work.take({ ...order, id: 9, since: order.since - 1 })).toBe(false);
   });
 
+  it("makes the next host while the command of the one before still runs, if that one has registered already", async () => {
+    await writeFile(`${journal}.hold`, "");
+    const order = anOrder({ desired: 2, create: 2, known: 0 });
+    work.take(order);
+    await written(1);
+    work.take({ ...order, id: 2, since: order.since + 1, create: 1, known: 1 });
+    await rm(`${journal}.hold`);
+    await written(4);
+    work.take({ ...order, id: 3, since: order.since + 2, create: 1, known: 1 });
+    await work.stop();
+    expect(await lines()).toEqual(["begin up ", "end up ", "begin up ", "end up "]);
+  });
+
   it("keeps the orders of several cells apart", async () => {
     const order = anOrder({ start: ["a"], cell: "cell:default:weur" });
     expect(work.take(order)).toBe(true);
@@ -189,11 +202,18 @@ describe("the work", () => {
     expect(await lines()).toEqual(["down bad 1", "down bad 1"]);
   });
 
-  it("ends a command that takes too long", async () => {
-    const slow = new ScalerWork({ up: "sleep 60", down: "true", limitMs: 100, log: (line) => void logged.push(line) });
+  it("ends a command that takes too long, and what it has started", async () => {
+    const endless = `trap "echo ended >> ${journal}; exit" TERM; echo begun >> ${journal}; while :; do sleep 0.05; done`;
+    const up = `sh -c '${endless}' & wait`;
+    const slow = new ScalerWork({ up, down: "true", limitMs: 3_000, log: (line) => void logged.push(line) });
     slow.take(anOrder({ start: ["a"] }));
     await eventually("it was ended", () => logged.some(({ event }) => event === "command-failed"));
-    expect(logged.at(-1)).toMatchObject({ reason: "took too long", host: "a" });
+    expect(logged.find(({ event }) => event === "command-failed")).toMatchObject({
+      reason: "took too long",
+      host: "a",
+    });
+    await written(2);
+    expect(await lines()).toEqual(["begun", "ended"]);
   });
 });
 

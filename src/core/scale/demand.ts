@@ -3,10 +3,8 @@ import type { ErrorCode } from "../../wire/errors.ts";
 import type { LeaseRequest } from "../../wire/lease.ts";
 import type { Effect, FleetEvent } from "../events.ts";
 import type { Fleet, Lease } from "../state.ts";
-import type { Traffic } from "./queueing.ts";
-import { QUANTILE } from "./queueing.ts";
-import { countArrival, countEnd, countLoad, countStart, observedWaitMs, openWindow, totalsOf } from "./window.ts";
-import type { Totals, Window } from "./window.ts";
+import { countArrival, countEnd, countLoad, countStart, openWindow } from "./window.ts";
+import type { Window } from "./window.ts";
 
 /** Names come from clients: beyond this the model asked for longest ago is forgotten. */
 const MODELS_MAX = 256;
@@ -14,18 +12,6 @@ const MODELS_MAX = 256;
 const USES_MAX = 4_096;
 /** Ollama tells a few ms of "load" for a model that was loaded. */
 const LOAD_MIN_MS = 300;
-/** Until the first request has ended. */
-const FIRST_GUESS_SECONDS = 5;
-/** Coefficients of variation start at 1 and count as if so many samples had said so. */
-const PRIOR_SAMPLES = 20;
-const SCV_MAX = 16;
-/** The newest part of the window, which sees a rise first. */
-const RECENT_SHARE = 0.25;
-/** Standard deviations by which requests must differ from the expected to count as a change: looked for every few seconds. */
-const DEVIATIONS = 5;
-/** Standard deviations that the load may be above its measurement. */
-const MARGIN_ABOVE = 4;
-const MARGIN_BELOW = 1;
 /** A load that stays as it is is measured over so many windows. */
 const STEADY_WINDOWS = 8;
 
@@ -107,90 +93,6 @@ export function reconcile(demand: Demand, fleet: Fleet): void {
 /** When a host last worked for a model, as far as the window remembers. */
 export function lastUsedAt(demand: Demand, hostId: string, model: string): number | undefined {
   return demand.usedAt.get(`${hostId} ${model}`);
-}
-
-/** What is known of the requests for one model, or of all. */
-export interface Figures {
-  readonly arrivals: number;
-  readonly observedWaitMs: number;
-  readonly loadSeconds?: number | undefined;
-  readonly running: number;
-  /** As measured; a rise shows in it as soon as it is no mere chance. */
-  readonly traffic: Traffic;
-  /** The most it may really be, given how few requests it was measured on. */
-  readonly atLeast: Traffic;
-  readonly atMost: Traffic;
-}
-
-/**
- * Sums up a window. As long as the newest requests could be mere chance under the load measured before, they only make
- * that measurement more exact; once they could not, what was before them is history.
- */
-export function figuresOf(window: Window, windowMs: number, now: number): Figures {
-  for (const lengthMs of [windowMs, windowMs * RECENT_SHARE]) {
-    const since = Math.max(window.steadySince, now - lengthMs);
-    if (since > window.steadySince && hasChanged(window, since, now)) window.steadySince = since;
-  }
-  const newest = totalsOf(window, now, now - windowMs);
-  const totals = totalsOf(window, now, window.steadySince);
-  const shape = shapeOf(totals, window.running);
-  const seconds = Math.max(totals.seconds, (windowMs * RECENT_SHARE) / 1000);
-  const deviation = Math.sqrt((shape.arrivalScv + shape.serviceScv) / Math.max(1, totals.arrivals));
-  const ratePerSecond = totals.arrivals / seconds;
-  return {
-    arrivals: newest.arrivals,
-    observedWaitMs: observedWaitMs(window, now - windowMs, QUANTILE),
-    loadSeconds: totals.loads === 0 ? undefined : totals.loadSeconds / totals.loads,
-    running: window.running,
-    traffic: { ...shape, ratePerSecond },
-    atLeast: { ...shape, ratePerSecond: ratePerSecond * Math.max(0, 1 - MARGIN_BELOW * deviation) },
-    atMost: {
-      ratePerSecond: ratePerSecond * (1 + MARGIN_ABOVE * deviation),
-      serviceSeconds: shape.serviceSeconds,
-      arrivalScv: shape.arrivalScv * 1.5,
-      serviceScv: shape.serviceScv * 1.5,
-    },
-  };
-}
-
-/** Whether what happened since an instant is too much or too little to be chance under the load of the time before it. */
-function hasChanged(window: Window, since: number, now: number): boolean {
-  const all = totalsOf(window, now, window.steadySince);
-  const newest = totalsOf(window, now, since);
-  const before = { arrivals: all.arrivals - newest.arrivals, seconds: all.seconds - newest.seconds };
-  if (before.seconds < newest.seconds) return false;
-  const { arrivalScv, serviceScv } = shapeOf(all, window.running);
-  const expected = (before.arrivals / before.seconds) * newest.seconds;
-  const chance = Math.sqrt(arrivalScv * Math.max(1, expected) * (1 + newest.seconds / before.seconds));
-  if (Math.abs(newest.arrivals - expected) > DEVIATIONS * chance) return true;
-  if (newest.ended === 0 || all.ended === newest.ended) return false;
-  const usual = (all.serviceSeconds - newest.serviceSeconds) / (all.ended - newest.ended);
-  const mean = newest.serviceSeconds / newest.ended;
-  return Math.abs(mean - usual) > DEVIATIONS * usual * Math.sqrt(serviceScv / newest.ended);
-}
-
-function shapeOf(totals: Totals, running: number): Omit<Traffic, "ratePerSecond"> {
-  return {
-    serviceSeconds: serviceSeconds(totals, running),
-    arrivalScv: scv(totals.gaps, totals.gapSeconds, totals.gapSeconds2),
-    serviceScv: scv(totals.ended, totals.serviceSeconds, totals.serviceSeconds2),
-  };
-}
-
-/**
- * Time spent over requests ended: the maximum-likelihood estimate while others still run (censored). Until a few have
- * ended it leans towards the mean age of those that run, for one early end would make the rest look endless.
- */
-function serviceSeconds({ busySeconds, ended }: Totals, running: number): number {
-  const seconds = Math.max(0.001, busySeconds / Math.max(1, ended + running / (1 + ended)));
-  return ended === 0 ? Math.max(FIRST_GUESS_SECONDS, seconds) : seconds;
-}
-
-function scv(count: number, sum: number, sumOfSquares: number): number {
-  if (count < 2 || sum <= 0) return 1;
-  const mean = sum / count;
-  const measured = Math.max(0, sumOfSquares / count - mean * mean) / (mean * mean);
-  return Math.min(SCV_MAX, (measured * count + PRIOR_SAMPLES) / (count + PRIOR_SAMPLES));
 }
 
 function windowOf(demand: Demand, model: string, now: number): Window {

@@ -2,7 +2,7 @@
 import { parkHost } from "../hosts.ts";
 import { statusOf } from "../liveness.ts";
 import type { Fleet, Host } from "../state.ts";
-import { figuresOf } from "./demand.ts";
+import { figuresOf } from "./figures.ts";
 import type { Scaler } from "./scaler.ts";
 import { describe, inUnitsOf, slotsFor, within } from "./size.ts";
 import { follow } from "./steady.ts";
@@ -53,7 +53,7 @@ export function planHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPl
   const wanted = Math.min(settings.maxHosts, Math.max(settings.minHosts, follow(scaler.hosts, wish, now)));
   const slots = Math.max(1, Math.round(wanted * scaler.shape.slotsPerHost));
   const demand = describe(figures, slots, settings.targetWaitMs);
-  const reason = wanted > wish.needed ? `${demand}; kept, since more were needed a while ago` : demand;
+  const reason = wanted > wish.needed ? `${demand}; kept until fewer are surely enough` : demand;
   if (settings.steersHosts) park(fleet, wanted, now);
   const inService = servingHosts(fleet, now);
   const leaving = [...fleet.hosts.values()].filter((host) => host.parked);
@@ -86,8 +86,7 @@ function wantedHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPlan[],
   const byCopies = Math.max(0, ...models.map(({ wanted }) => wanted));
   const bytes = models.reduce((sum, { wanted, sizeBytes }) => sum + wanted * sizeBytes, 0);
   const byMemory = shape.memoryBytes === undefined ? 0 : Math.ceil(bytes / shape.memoryBytes);
-  const least = Math.max(byCopies, byMemory);
-  return { ...bySlots, needed: Math.max(bySlots.needed, least), enough: Math.max(bySlots.enough, least) };
+  return within(bySlots, Math.max(byCopies, byMemory), Infinity);
 }
 
 /** Takes back hosts that were to leave before others are started; parks those that are missed least. */

@@ -1,13 +1,11 @@
-// A level that follows demand and does not oscillate: up at once, down late, and not below a level whose loss was regretted.
+// A level that follows demand and does not oscillate: up at once, down only once less is surely enough, and after that up
+// again only once more is surely needed. A load that stays as it is lies between what it surely is at least and at most,
+// so that what is given up under it is never taken back.
 
 /** How often the time before a decrease may double. */
 const MOST_DOUBLINGS = 5;
 /** A rise so many holds after a decrease is put down to that decrease. */
 const REGRET_HOLDS = 12;
-/** A level given up too early is given up again only once the load is surely so much below what it was then. */
-const SURELY_LESS = 0.5;
-/** After so many holds a level given up too early may be given up again: the day has changed. */
-const FLOOR_HOLDS = 36;
 /** Smaller decreases than this share are not worth it. */
 const WORTH_IT = 0.1;
 
@@ -15,16 +13,12 @@ export interface Steady {
   readonly holdMs: number;
   level: number;
   changedAt: number;
-  /** The last decreases, if no increase followed. */
-  lowered?:
-    | { readonly at: number; readonly from: number; readonly load: number; readonly loadAtMost: number }
-    | undefined;
+  /** The last decrease, if no increase followed. */
+  lowered?: { readonly at: number; readonly patience: number } | undefined;
   /** How often a decrease was regretted of late. */
   doublings: number;
-  /** The level to which a regretted decrease had to go back, and the load that made it. */
-  floor?: { readonly level: number; readonly load: number; readonly at: number; lowSince?: number } | undefined;
   /** Levels and when each was last wished, without those that a later, higher one makes irrelevant. */
-  wishes: { readonly at: number; readonly level: number }[];
+  wishes: { readonly at: number; readonly level: number; readonly patience: number }[];
 }
 
 /** Begins at a level; it is not lowered before a hold has passed. */
@@ -38,61 +32,55 @@ export function holdOf(steady: Steady): number {
 }
 
 export interface Wish {
-  /** Needed now. */
+  /** Needed for the load as measured, and to work off those who wait too long already. */
   readonly needed: number;
-  /** Surely enough. */
+  /** Needed for the least that the load surely is; with half the caution where too many wait too long. */
+  readonly surely: number;
+  /** Enough for the most that it may be. */
   readonly enough: number;
-  /** Requests in service on average, as measured. */
-  readonly load: number;
-  /** The most that it may really be. */
-  readonly loadAtMost: number;
-  /** The least. */
-  readonly loadAtLeast: number;
+  /** Requests that wait longer than wanted. */
+  readonly overdue: number;
+  /** How many of them may be chance with what is enough. */
+  readonly patience: number;
+  /** Since when the load has not changed, as far as can be told. */
+  readonly steadySince: number;
 }
 
 /** Moves the level towards what is wanted and answers it. */
 export function follow(steady: Steady, wish: Wish, now: number): number {
   const wished = Math.max(wish.needed, wish.enough);
   while ((steady.wishes.at(-1)?.level ?? Infinity) <= wished) steady.wishes.pop();
-  steady.wishes.push({ at: now, level: wished });
-  reviewFloor(steady, wish, now);
-  if (wish.needed > steady.level) raise(steady, wish, now);
-  else settle(steady, wish, now);
+  steady.wishes.push({ at: now, level: wished, patience: wish.patience });
+  const needed = isNews(steady, wish) ? wish.needed : wish.surely;
+  if (needed > steady.level) raise(steady, needed, now);
+  else settle(steady, now);
   return steady.level;
 }
 
-/** The floor goes when the load has been much lower for a whole hold. */
-function reviewFloor(steady: Steady, { loadAtMost }: Wish, now: number): void {
-  const { floor } = steady;
-  if (floor === undefined) return;
-  if (loadAtMost >= SURELY_LESS * floor.load) delete floor.lowSince;
-  else floor.lowSince ??= now;
-  const isLow = floor.lowSince !== undefined && now - floor.lowSince >= holdOf(steady);
-  if (isLow || now - floor.at >= FLOOR_HOLDS * steady.holdMs) steady.floor = undefined;
+/** Whether there is more to it than the chance that the last decrease has allowed for. */
+function isNews({ lowered, level }: Steady, { overdue, steadySince }: Wish): boolean {
+  return lowered === undefined || level === 0 || steadySince > lowered.at || overdue > lowered.patience;
 }
 
-function raise(steady: Steady, { needed, loadAtLeast }: Wish, now: number): void {
+function raise(steady: Steady, needed: number, now: number): void {
   const { lowered } = steady;
   const soon = lowered !== undefined && now - lowered.at < REGRET_HOLDS * holdOf(steady);
   if (soon) steady.doublings = Math.min(MOST_DOUBLINGS, steady.doublings + 1);
-  if (soon && loadAtLeast < lowered.loadAtMost) {
-    steady.floor = { level: Math.max(needed, lowered.from), load: lowered.load, at: now };
-  }
   steady.lowered = undefined;
   steady.level = needed;
   steady.changedAt = now;
 }
 
 /** Lowers the level to what was enough all the time of a hold. */
-function settle(steady: Steady, wish: Wish, now: number): void {
+function settle(steady: Steady, now: number): void {
   forgive(steady, now);
   const since = now - holdOf(steady);
   if (steady.changedAt > since) return;
   while ((steady.wishes[0]?.at ?? Infinity) <= since) steady.wishes.shift();
-  const enough = Math.max(steady.wishes[0]?.level ?? steady.level, steady.floor?.level ?? 0);
-  if (steady.level - enough < Math.max(1, WORTH_IT * steady.level)) return;
-  steady.lowered = { at: now, from: steady.level, load: wish.load, loadAtMost: wish.loadAtMost };
-  steady.level = enough;
+  const [most] = steady.wishes;
+  if (most === undefined || steady.level - most.level < Math.max(1, WORTH_IT * steady.level)) return;
+  steady.lowered = { at: now, patience: most.patience };
+  steady.level = most.level;
   steady.changedAt = now;
 }
 

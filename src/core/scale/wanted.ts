@@ -3,8 +3,8 @@ import { servingBeat } from "../liveness.ts";
 import { footprintBytes } from "../loads.ts";
 import { slotsOf } from "../leases.ts";
 import type { Fleet, Host } from "../state.ts";
-import { figuresOf } from "./demand.ts";
-import type { Figures } from "./demand.ts";
+import { figuresOf } from "./figures.ts";
+import type { Figures } from "./figures.ts";
 import type { Scaler } from "./scaler.ts";
 import { describe, IDLE, inUnitsOf, slotsFor, within } from "./size.ts";
 import { follow, steadyAt } from "./steady.ts";
@@ -110,7 +110,7 @@ function reasonOf({ figures, wanted, needed, least }: Why, { shape, settings }: 
     figures === undefined
       ? "no request in the window"
       : describe(figures, Math.max(1, Math.round(wanted * shape.copySlots)), settings.targetWaitMs);
-  if (wanted > needed) return `${demand}; kept, since more were needed a while ago`;
+  if (wanted > needed) return `${demand}; kept until fewer are surely enough`;
   return wanted === least && least > 0 ? `${demand}; the rule keeps ${least}` : demand;
 }
 

@@ -26,13 +26,13 @@ describe("Erlang C", () => {
 describe("the wait of 95 %", () => {
   it("is that of M/M/1 in closed form", () => {
     const traffic = { ratePerSecond: 0.5, serviceSeconds: 1, ...poisson };
-    expect(waitSeconds(traffic, 1)).toBeCloseTo(Math.log(0.5 / 0.05) / 0.5, 12);
+    expect(waitSeconds(traffic, 1, 0.95)).toBeCloseTo(Math.log(0.5 / 0.05) / 0.5, 12);
   });
 
   it("is infinite without enough servers and nothing with many", () => {
     const traffic = { ratePerSecond: 3, serviceSeconds: 2, ...poisson };
-    expect(waitSeconds(traffic, 6)).toBe(Infinity);
-    expect(waitSeconds(traffic, 30)).toBe(0);
+    expect(waitSeconds(traffic, 6, 0.95)).toBe(Infinity);
+    expect(waitSeconds(traffic, 30, 0.95)).toBe(0);
   });
 
   it.each([
@@ -42,8 +42,8 @@ describe("the wait of 95 %", () => {
   ])("lies near that of a simulated $name queue", ({ servers, rate, service, serviceScv }) => {
     const traffic = { ratePerSecond: rate, serviceSeconds: service, arrivalScv: 1, serviceScv };
     const simulated = simulate(servers, rate, drawOf(service, serviceScv));
-    expect(waitSeconds(traffic, servers) / simulated).toBeGreaterThan(0.75);
-    expect(waitSeconds(traffic, servers) / simulated).toBeLessThan(1.35);
+    expect(waitSeconds(traffic, servers, 0.95) / simulated).toBeGreaterThan(0.75);
+    expect(waitSeconds(traffic, servers, 0.95) / simulated).toBeLessThan(1.35);
   });
 });
 
@@ -56,14 +56,14 @@ describe("the servers wanted", () => {
       [0.01, 120],
     ] as const) {
       const traffic = { ratePerSecond: rate, serviceSeconds: service, ...poisson };
-      const servers = serversFor(traffic, 2);
-      expect(waitSeconds(traffic, servers)).toBeLessThanOrEqual(2);
-      expect(waitSeconds(traffic, servers - 1)).toBeGreaterThan(2);
+      const servers = serversFor(traffic, 2, 0.95);
+      expect(waitSeconds(traffic, servers, 0.95)).toBeLessThanOrEqual(2);
+      expect(waitSeconds(traffic, servers - 1, 0.95)).toBeGreaterThan(2);
     }
   });
 
   it("are none where nothing is asked", () => {
-    expect(serversFor({ ratePerSecond: 0, serviceSeconds: 5, ...poisson }, 2)).toBe(0);
+    expect(serversFor({ ratePerSecond: 0, serviceSeconds: 5, ...poisson }, 2, 0.95)).toBe(0);
   });
 });
 

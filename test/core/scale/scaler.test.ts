@@ -266,8 +266,9 @@ describe("hosts", () => {
   it("are ordered when requests wait and none is there, known ones before new ones", () => {
     const scene = new Scene();
     scene.send({ type: "host-registered", registration: aRegistration("a") });
-    scene.ask(6);
+    scene.ask(1);
     expect(scene.plan().hosts.order).toMatchObject({ id: 1, desired: 1, start: ["a"], create: 0, stop: [] });
+    scene.ask(5);
     scene.at(5_000);
     const { order } = scene.plan().hosts;
     expect(order).toMatchObject({ id: 2, start: ["a"], stop: [] });
