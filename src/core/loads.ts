@@ -37,6 +37,22 @@ function beganLoadingAt(runner: Runner, now: number): number | undefined {
   return runner.work[0]?.grantedAt;
 }
 
+/** Whether a host loads something: ordered to by either planner, or because requests for it were sent there. */
+export function loadsAnything(host: Host, now: number): boolean {
+  for (const runner of host.runners.values()) {
+    if (!runner.resident && beganLoadingAt(runner, now) !== undefined) return true;
+  }
+  return false;
+}
+
+/** Whether a host loads this model. */
+export function loadsModel(host: Host, model: string, now: number): boolean {
+  for (const runner of host.runners.values()) {
+    if (runner.model === model && !runner.resident && beganLoadingAt(runner, now) !== undefined) return true;
+  }
+  return false;
+}
+
 /** An order that was not carried out by then was lost, or could not be. */
 const ORDERED_MS = 60_000;
 

@@ -1,5 +1,6 @@
 // Free copies: a model that is asked for is loaded ahead of time on hosts with room for it, without anything having to leave.
-// Without it one host would be packed while others idle cold: the first request on each would pay for the load.
+// Without it one host would be packed while others idle cold: the first request on each would pay for the load. How many
+// copies there must be, and what has to leave for them, is for `core/scale/copies.ts` to say.
 import type { Effect } from "./events.ts";
 import { isLeaving } from "./liveness.ts";
 import { demandRate, footprintBytes, roomBytes } from "./loads.ts";

@@ -1,9 +1,12 @@
-// Orders that bring the copies of each model in memory to the number wanted: load, unload the coldest, pull.
+// Orders that bring the copies of each model in memory to the number wanted: load, unload the coldest, pull. It makes the
+// copies that demand needs, whatever must leave for them; `core/spread.ts` fills what room is left. Each sees the other's
+// loads by the runner's `orderedAt`, and what one has ordered counts for the other.
 import type { CopySource, Order } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
 import { instantOf, majorityDigest } from "../digests.ts";
 import type { Fleet, Host } from "../state.ts";
-import { mostAskedOptions } from "../loads.ts";
+import { loadsAnything, loadsModel, mostAskedOptions } from "../loads.ts";
+import { runnerOf } from "../runners.ts";
 import { lastUsedAt } from "./demand.ts";
 import type { Scaler } from "./scaler.ts";
 import type { ModelPlan } from "./wanted.ts";
@@ -36,13 +39,15 @@ export function planCopies(scaler: Scaler, fleet: Fleet, plans: readonly ModelPl
   const give = (host: Host, order: Extract<Order, { model: string }>): void => {
     const hostId = host.registration.id;
     scaler.tasks.set(`${hostId} ${order.model}`, { type: order.type, since: now });
+    if (order.type === "load") runnerOf(fleet, host, order.model, order.runner ?? "").orderedAt = now;
     orders.push({ hostId, order });
   };
   const hosts = servingHosts(fleet, now);
   const urgentFirst = plans.toSorted((a, b) => shortage(b) - shortage(a));
   for (const plan of urgentFirst) {
     for (const host of unpinned(scaler, hosts, plan.model, now)) give(host, loadOrder(scaler, fleet, plan.model, now));
-    const coming = underWay(scaler, plan.model, "load");
+    const spreading = hosts.filter((host) => isComing(scaler, host, plan.model, now));
+    const coming = underWay(scaler, plan.model, "load") + spreading.length;
     for (let missing = plan.wanted - plan.loaded - coming; missing > 0; missing -= 1) {
       const site = findSite({ scaler, fleet, hosts, plans, now }, plan);
       if (site === undefined) break;
@@ -116,6 +121,11 @@ function underWay(scaler: Scaler, model: string, type: Task["type"]): number {
   return count;
 }
 
+/** Whether a copy is loaded there that was not ordered here: for requests that were sent there, or into free room. */
+function isComing({ tasks }: Scaler, host: Host, model: string, now: number): boolean {
+  return !host.loaded.has(model) && !tasks.has(`${host.registration.id} ${model}`) && loadsModel(host, model, now);
+}
+
 interface Scene {
   readonly scaler: Scaler;
   readonly fleet: Fleet;
@@ -131,13 +141,12 @@ interface Site {
 
 /** An idle host that has the model, where it fits; else one where the coldest models make room. */
 function findSite(scene: Scene, { model, loaded }: ModelPlan): Site | undefined {
-  const { scaler, hosts } = scene;
+  const { scaler, hosts, now } = scene;
   const rule = scaler.settings.ruleOf(model);
   const able = hosts.filter((host) => {
     const { id } = host.registration;
-    return (
-      host.models.has(model) && !host.loaded.has(model) && rule.mayRunOn(id) && isIdle(host) && !isBusy(scaler, id)
-    );
+    const free = isIdle(host) && !isBusy(scaler, id) && !loadsAnything(host, now);
+    return free && host.models.has(model) && !host.loaded.has(model) && rule.mayRunOn(id);
   });
   const free = able.filter((host) => fits(scene.fleet, host, model, new Set()));
   const roomiest = free.sort((a, b) => (freeBytes(b) ?? 0) - (freeBytes(a) ?? 0) || a.loaded.size - b.loaded.size);

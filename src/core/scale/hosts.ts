@@ -1,6 +1,6 @@
 // How many hosts are wanted and which of them: who is to start, who gets no more requests, who may be stopped.
 import { parkHost } from "../hosts.ts";
-import { statusOf } from "../liveness.ts";
+import { servingBeat, statusOf } from "../liveness.ts";
 import type { Fleet, Host } from "../state.ts";
 import { figuresOf } from "./figures.ts";
 import type { Scaler } from "./scaler.ts";
@@ -50,11 +50,12 @@ export function planHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPl
   const figures = figuresOf(scaler.demand.total, settings.windowMs, now);
   const wish = within(wantedHosts(scaler, fleet, models, now), settings.minHosts, settings.maxHosts);
   keepWhatIsThere(scaler, fleet, now);
+  noteUnable(scaler, fleet, now);
   const wanted = Math.min(settings.maxHosts, Math.max(settings.minHosts, follow(scaler.hosts, wish, now)));
   const slots = Math.max(1, Math.round(wanted * scaler.shape.slotsPerHost));
   const demand = describe(figures, slots, settings.targetWaitMs);
   const reason = wanted > wish.needed ? `${demand}; kept until fewer are surely enough` : demand;
-  if (settings.steersHosts) park(fleet, wanted, now);
+  if (settings.steersHosts) park(scaler, fleet, wanted, now);
   const inService = servingHosts(fleet, now);
   const leaving = [...fleet.hosts.values()].filter((host) => host.parked);
   const order = settings.steersHosts ? renewOrder(scaler, fleet, wanted, reason) : undefined;
@@ -89,15 +90,32 @@ function wantedHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPlan[],
   return within(bySlots, Math.max(byCopies, byMemory), Infinity);
 }
 
+/** Since when hosts that are heard cannot serve: their Ollama is down, or they are not trusted. */
+function noteUnable({ unable }: Scaler, fleet: Fleet, now: number): void {
+  for (const id of unable.keys()) if (!fleet.hosts.has(id)) unable.delete(id);
+  for (const host of fleet.hosts.values()) {
+    const isUnable = isUp(fleet, host, now) && !host.parked && servingBeat(fleet, host, now) === undefined;
+    if (!isUnable) unable.delete(idOf(host));
+    else if (!unable.has(idOf(host))) unable.set(idOf(host), now);
+  }
+}
+
+/** Unable to serve for as long as starting another may take: no more to be counted on. */
+function isBroken({ unable, settings }: Scaler, host: Host, now: number): boolean {
+  return now - (unable.get(idOf(host)) ?? now) >= settings.orderMs;
+}
+
 /** Takes back hosts that were to leave before others are started; parks those that are missed least. */
-function park(fleet: Fleet, wanted: number, now: number): void {
+function park(scaler: Scaler, fleet: Fleet, wanted: number, now: number): void {
   const here = [...fleet.hosts.values()].filter((host) => isUp(fleet, host, now));
   for (const host of fleet.hosts.values()) if (host.parked && !isUp(fleet, host, now)) parkHost(fleet, host, false);
   const staying = here.filter((host) => !host.parked);
   const leaving = here.filter((host) => host.parked).sort((a, b) => b.leases.size - a.leases.size);
   for (const host of leaving.slice(0, Math.max(0, wanted - staying.length))) parkHost(fleet, host, false);
   const surplus = Math.max(0, staying.length - wanted);
-  for (const host of staying.sort(byWorth).slice(0, surplus)) parkHost(fleet, host, true);
+  const worth = (host: Host): number => (isBroken(scaler, host, now) ? 0 : 1);
+  const least = staying.sort((a, b) => worth(a) - worth(b) || byWorth(a, b));
+  for (const host of least.slice(0, surplus)) parkHost(fleet, host, true);
 }
 
 /** Idle before busy, few models before many, newcomers before old hands. */
@@ -153,7 +171,8 @@ function renewOrder(scaler: Scaler, fleet: Fleet, wanted: number, reason: string
 function needsOf(scaler: Scaler, fleet: Fleet, desired: number, now: number): HostNeeds {
   const hosts = [...fleet.hosts.values()].filter((host) => !host.drained);
   const up = hosts.filter((host) => isUp(fleet, host, now));
-  const missing = Math.max(0, desired - up.filter((host) => !host.parked).length);
+  const countedOn = up.filter((host) => !host.parked && !isBroken(scaler, host, now));
+  const missing = Math.max(0, desired - countedOn.length);
   const asleep = hosts.filter((host) => !isUp(fleet, host, now)).sort((a, b) => byWorth(b, a));
   const start = asleep.slice(0, missing).map(idOf);
   const room = Math.max(0, scaler.settings.maxHosts - fleet.hosts.size);

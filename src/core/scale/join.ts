@@ -1,19 +1,27 @@
-// What scaling wants in all cells, as one: sums, and the words of the cell that wants most.
-import type { ScaleModelView, ScaleView } from "../../wire/scale.ts";
+// What scaling wants in all cells, as one: sums, and the words of the cell that wants most; and that no cell makes hosts beyond
+// what all together may have.
+import type { ScaleModelView, ScaleOrder, ScaleView } from "../../wire/scale.ts";
+
+/** A cell's order with no more hosts to make than may still join, where the other cells have so many. */
+export function withinLimit(order: ScaleOrder, most: number, elsewhere: number): ScaleOrder {
+  return { ...order, create: Math.max(0, Math.min(order.create, most - order.known - elsewhere)) };
+}
 
 /** Joins the views of the cells that have answered, at least one. */
 export function joinScales(views: readonly ScaleView[]): ScaleView | undefined {
   const [first, ...others] = views.toSorted((a, b) => b.hosts.wanted - a.hosts.wanted);
   if (first === undefined || others.length === 0) return first;
   const hosts = views.map((view) => view.hosts);
+  // Each cell may have them all, but together they have no more: further ones could not join.
+  const max = Math.max(...hosts.map((each) => each.max));
   return {
     ...first,
     hosts: {
       ...first.hosts,
-      wanted: sum(hosts.map(({ wanted }) => wanted)),
+      wanted: Math.min(max, sum(hosts.map(({ wanted }) => wanted))),
       serving: sum(hosts.map(({ serving }) => serving)),
       min: sum(hosts.map(({ min }) => min)),
-      max: sum(hosts.map(({ max }) => max)),
+      max,
       leaving: hosts.flatMap(({ leaving }) => leaving),
     },
     host: Object.assign({}, ...views.map((view) => view.host)) as ScaleView["host"],

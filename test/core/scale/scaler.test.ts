@@ -138,6 +138,22 @@ describe("copies of models", () => {
     expect(scene.given()).toEqual(["a: load m:latest"]);
   });
 
+  it("that free room is being filled with are counted, so that nothing has to leave for one more", () => {
+    const third = "registry.ollama.ai/library/third:latest";
+    const all = [...models, aModel(third, { sizeBytes: 4 * GIB })];
+    scene.beat("a", { models: all, running: loaded(MODEL) });
+    scene.beat("b", { models: all, vramFreeBytes: 16 * GIB });
+    scene.ask(2, MODEL, "a");
+    scene.driver.now += 1;
+    const filled = scene.driver.beat("b", { models: all, vramFreeBytes: 16 * GIB, sequence: 1e9 });
+    expect(filled).toContainEqual({ type: "order", hostId: "b", order: { type: "load", model: MODEL } });
+    scene.beat("c", { models: all, running: loaded(OTHER, third), vramTotalBytes: 12 * GIB });
+    scene.ask(2, MODEL, "a");
+    const plan = scene.plan();
+    expect(plan.models.find(({ model }) => model === MODEL)?.wanted).toBe(2);
+    expect(scene.given(plan)).toEqual([]);
+  });
+
   it("are not ordered where nobody asks", () => {
     scene.beat("a", { models });
     scene.beat("b", { models });
@@ -364,6 +380,22 @@ describe("hosts", () => {
     expect(stopAfter(0, [{ id: "upload", model: "", startedAt: T0 }])).toEqual([]);
     expect(scene.plan().hosts.leaving).toEqual(["a"]);
     expect(stopAfter(7_205_000, [])).toEqual(["a"]);
+  });
+
+  it("whose Ollama is down, or that are not trusted, are replaced once they had their time, and leave when others serve", () => {
+    const scene = new Scene({ minHosts: 2, maxHosts: 3 });
+    const pass = (fromMs: number, toMs: number, ids: readonly string[]): ScalePlan => {
+      for (let at = fromMs; at <= toMs; at += 5_000) {
+        scene.at(at);
+        for (const id of ids) scene.beat(id, { models, backend: id === "b" ? "down" : "up" });
+        scene.plan();
+      }
+      return scene.plan();
+    };
+    expect(pass(0, 55_000, ["a", "b"]).hosts.order).toBeUndefined();
+    expect(pass(60_000, 65_000, ["a", "b"]).hosts).toMatchObject({ serving: 1, order: { create: 1, stop: [] } });
+    const { hosts } = pass(70_000, 900_000, ["a", "b", "c"]);
+    expect(hosts).toMatchObject({ wanted: 2, serving: 2, leaving: ["b"], order: { create: 0, stop: ["b"] } });
   });
 
   it("that were to leave are taken back before others are started", () => {
