@@ -233,3 +233,24 @@ it("knows tenants and models by their names, whatever JavaScript means by them [
     expect(await cell.readUsage({ sinceDay: "2020-01-01", tenant })).toMatchObject([{ tenant, promptTokens: 7 }]);
   expect(Object.keys((await cell.readFleet()).calls ?? {}).toSorted()).toContain("acquire");
 });
+
+it("lets no tenant make hosts load again and again, by models, options or unloading [T22]", async () => {
+  const cell = cellNamed("loads");
+  await cell.joinHost(registration, "token-1");
+  const models = ["m", "n"].map((name) => ({ ...onDisk, name }));
+  await cell.recordHeartbeat("a", { ...beat, slots: 8, parallel: 8, models });
+  const principal = { ...request.principal, tenant: "thrash", limits: { loads: 1 } };
+  const ask = async (requestId: string, part: Partial<LeaseRequest>) => {
+    const answer = await cell.acquireLease({ ...request, requestId, principal, ...part });
+    return answer.ok ? "granted" : answer.refusal.code;
+  };
+  expect(await ask("1", {})).toBe("granted");
+  expect(await ask("2", { model: MODEL.replace("/m:", "/n:") })).toBe("tenant_limited");
+  expect(await ask("3", { runner: "num_ctx=512" })).toBe("tenant_limited");
+  expect(await ask("4", { unloads: true })).toBe("tenant_limited");
+  // What is being loaded already costs nobody another load, and another tenant has its own.
+  expect(await ask("5", {})).toBe("granted");
+  const other = { ...principal, tenant: "other" };
+  const shortly = { deadlineAt: Date.now() + 500 };
+  expect(await ask("6", { runner: "num_ctx=512", principal: other, ...shortly })).not.toBe("tenant_limited");
+});
