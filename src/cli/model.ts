@@ -67,12 +67,14 @@ async function pull(name: string, options: WorkOptions): Promise<void> {
 async function load(name: string, options: WorkOptions): Promise<void> {
   const spread = options.hosts === undefined ? { copies: 1, ...options } : options;
   const response = await work(spread, { path: "/api/generate", body: { model: name } });
-  say(`${name} is loaded on ${hostsOf(response)}`);
+  await expectDone(response);
+  say(`${name} is loaded${onHosts(response)}`);
 }
 
 async function unload(name: string, options: WorkOptions): Promise<void> {
   const response = await work(options, { path: "/api/generate", body: { model: name, keep_alive: 0 } });
-  say(`${name} is unloaded on ${hostsOf(response)}`);
+  await expectDone(response);
+  say(`${name} is unloaded${onHosts(response)}`);
 }
 
 async function remove(name: string, options: WorkOptions): Promise<void> {
@@ -108,6 +110,17 @@ function errorOf(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** An answer that was begun before it was known (EARLY_COMMIT) tells a failure in its body. */
+async function expectDone(response: Response): Promise<void> {
+  const error = errorOf(await response.text());
+  if (error !== undefined) throw new CliError(error);
+}
+
+/** Such an answer tells nothing of its hosts. */
+function onHosts(response: Response): string {
+  return response.headers.has("hive-hosts") ? ` on ${hostsOf(response)}` : "";
 }
 
 function hostsOf(response: Response): string {

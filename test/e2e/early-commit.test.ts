@@ -1,6 +1,7 @@
 // Answers that take longer to begin than a client waits for a header: begun with 200 and space, and every client still gets them.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { simulatedModel } from "../../src/sim/ollama/machine/model.ts";
+import { runHive } from "../cli/run-hive.ts";
 import { REAL_CLIENTS } from "../support/clients/all.ts";
 import { refusalOf } from "../support/clients/client.ts";
 import type { RealClient } from "../support/clients/client.ts";
@@ -13,6 +14,7 @@ const KEEP_ALIVE_MS = 50;
 const models = [
   simulatedModel({ name: "ponderous", capabilities: ["completion", "embedding"], prefillTokensPerSecond: 40 }),
   simulatedModel({ name: "heavy", capabilities: ["embedding"], loadMs: 400 }),
+  simulatedModel({ name: "weighty", loadMs: 600 }),
 ];
 /** Takes half a second to be pulled. */
 const registry = [simulatedModel({ name: "wanted", sizeBytes: 4_000_000 })];
@@ -96,6 +98,15 @@ it("begins the answer to a pull that is not streamed with 200 and space", async 
   const text = await response.text();
   expect([response.status, text.startsWith(" ")]).toEqual([200, true]);
   expect(JSON.parse(text)).toEqual({ status: "success" });
+});
+
+it("is read to its end by `hive model load`, which else would take a failure for a success", async () => {
+  const load = async () => await runHive(["model", "load", "weighty", "--edge", fleet.url, "--state", fleet.stateDir]);
+  await fleet.hosts[0]?.ollama.setFault({ kind: "load_failure", model: "weighty", times: 1 });
+  const failed = await load();
+  expect([failed.code, failed.errors.at(-1)]).toEqual([1, expect.stringMatching(FAILED)]);
+  const loaded = await load();
+  expect([loaded.code, loaded.errors.at(-1)]).toEqual([0, "weighty is loaded"]);
 });
 
 it.each([true, false])(

@@ -200,8 +200,9 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Test
         "agent: ready",
       );
       agents.push(agent);
-      await eventually(`host ${id} is alive`, async () =>
-        (await readFleet()).hosts.some((seen) => seen.id === id && seen.status === "alive"),
+      // Suspect is one that comes back while what it has failed at is remembered.
+      await eventually(`host ${id} is heard`, async () =>
+        (await readFleet()).hosts.some(({ id: seen, status }) => seen === id && /^(?:alive|suspect)$/.test(status)),
       );
       return agent;
     },

@@ -21,9 +21,10 @@ export async function readAnswers(answers: readonly HostAnswer[]): Promise<reado
   return await Promise.all(
     answers.map(async ({ hostId, leg }) => {
       if (!leg.ok) return undefined;
+      const { status, headers, error } = leg.value.head;
+      if (error !== undefined) return { hostId, status, ...failedLoad(error) };
       const body = await readWhole(leg.value);
       if (body === undefined) return undefined;
-      const { status, headers } = leg.value.head;
       return {
         hostId,
         status,
@@ -32,6 +33,11 @@ export async function readAnswers(answers: readonly HostAnswer[]): Promise<reado
       };
     }),
   );
+}
+
+/** What Ollama said about a load that the agent had asked for comes in the leg's head. */
+function failedLoad(error: string): Pick<WholeAnswer, "contentType" | "body"> {
+  return { contentType: "application/json; charset=utf-8", body: new TextEncoder().encode(JSON.stringify({ error })) };
 }
 
 /**

@@ -8,6 +8,8 @@ export interface Visit {
   readonly body: object;
   readonly streams: boolean;
   readonly deadlineMs: number;
+  /** Before the next visit, where this one was not served. */
+  readonly pauseMs: number;
   /** When the client leaves, and whether by closing its connection or by resetting it; undefined for one that stays. */
   readonly leaves?: { readonly afterMs: number; readonly how: "close" | "reset" };
 }
@@ -60,6 +62,7 @@ export function planVisit(random: Random): Visit {
       ...(embeds ? {} : { ...limit, stream: streams }),
     },
     deadlineMs: random.between(500, 4_000),
+    pauseMs: random.between(50, 400),
     ...(random.chance(0.45) ? { leaves } : {}),
   };
 }

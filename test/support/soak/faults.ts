@@ -49,7 +49,6 @@ function faultOf(random: Random): Fault {
     { kind: "crash", atToken: 0 },
     { kind: "load_failure" },
     { kind: "busy" },
-    { kind: "deaf" },
     { kind: "slow", tokensPerSecond: 5 },
   ];
   return { ...random.pick(kinds), times: random.between(1, 2) };

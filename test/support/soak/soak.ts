@@ -57,6 +57,45 @@ class Tally {
   }
 }
 
+/** What happens during a soak, and what came of it so far. */
+class Soak {
+  readonly outcomes = new Tally();
+  readonly strikes = new Tally();
+  readonly wrongs: string[] = [];
+  readonly #fleet: TestFleet;
+  readonly #seed: number;
+  readonly #until: number;
+
+  constructor(fleet: TestFleet, seed: number, durationMs: number) {
+    this.#fleet = fleet;
+    this.#seed = seed;
+    this.#until = performance.now() + durationMs;
+  }
+
+  async keepVisiting(token: string, client: number): Promise<void> {
+    const random = randomOf(this.#seed * 1_000 + client);
+    while (this.#isOn()) {
+      const planned = planVisit(random);
+      const { outcome, wrong } = await withinLimit(visit(this.#fleet.url, token, planned), JSON.stringify(planned));
+      this.outcomes.add(String(outcome));
+      if (wrong !== undefined) this.wrongs.push(`${wrong} for ${JSON.stringify(planned).slice(0, 300)}`);
+      if (outcome !== 200) await wait(planned.pauseMs);
+    }
+  }
+
+  async keepStriking(hosts: readonly SoakHost[]): Promise<void> {
+    const random = randomOf(this.#seed);
+    while (this.#isOn()) {
+      this.strikes.add(await strike(this.#fleet, random.pick(hosts), random));
+      await wait(random.between(100, 800));
+    }
+  }
+
+  #isOn(): boolean {
+    return performance.now() < this.#until;
+  }
+}
+
 /** Soaks a fleet of its own for so long; rejects, naming what is left, where something is. */
 export async function soak(seed: number, durationMs: number): Promise<SoakReport> {
   const fleet = await startFleet(ENV);
@@ -65,40 +104,20 @@ export async function soak(seed: number, durationMs: number): Promise<SoakReport
     const hosts = fleet.hosts.map(({ id, agent }): SoakHost => ({ id, agent, slots: SLOTS, isMortal: id === "c" }));
     // Each request that finds its model still loading counts as the cause of a load.
     const token = await fleet.clientToken({ loads: 1_000_000 });
-    const outcomes = new Tally();
-    const strikes = new Tally();
-    const wrongs: string[] = [];
-    const until = performance.now() + durationMs;
-    const isOn = (): boolean => performance.now() < until;
-    const visitors = Array.from({ length: CLIENTS }, async (_, at) => {
-      const random = randomOf(seed * 1_000 + at);
-      while (isOn()) {
-        const planned = planVisit(random);
-        const { outcome, wrong } = await withinLimit(visit(fleet.url, token, planned), JSON.stringify(planned));
-        outcomes.add(String(outcome));
-        if (outcome !== 200) await wait(random.between(50, 400));
-        if (wrong !== undefined) wrongs.push(`${wrong} for ${JSON.stringify(planned).slice(0, 300)}`);
-      }
-    });
-    const striker = async (): Promise<void> => {
-      const random = randomOf(seed);
-      while (isOn()) {
-        strikes.add(await strike(fleet, random.pick(hosts), random));
-        await wait(random.between(100, 800));
-      }
-    };
-    const watcher = async (): Promise<Holdings> => {
-      await wait(durationMs / 3);
-      return await holdingsOf(fleet, hosts);
-    };
-    const [early] = await Promise.all([watcher(), striker(), ...visitors]);
+    const under = new Soak(fleet, seed, durationMs);
+    const [early] = await Promise.all([
+      wait(durationMs / 3).then(async () => await holdingsOf(fleet, hosts)),
+      under.keepStriking(hosts),
+      ...Array.from({ length: CLIENTS }, async (_, client) => await under.keepVisiting(token, client)),
+    ]);
     await Promise.all(fleet.hosts.map(async ({ ollama }) => await ollama.clearFaults()));
     const endedAt = performance.now();
     await expectNothingLeft(fleet);
     const emptiedMs = Math.round(performance.now() - endedAt);
     const late = await holdingsOf(fleet, hosts);
-    const visits = Object.values(outcomes.counts).reduce((sum, count) => sum + count, 0);
-    return { visits, outcomes: outcomes.counts, strikes: strikes.counts, wrongs, emptiedMs, early, late };
+    const outcomes = under.outcomes.counts;
+    const visits = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+    return { visits, outcomes, strikes: under.strikes.counts, wrongs: under.wrongs, emptiedMs, early, late };
   } finally {
     await fleet.close();
   }
