@@ -1,8 +1,9 @@
 // The command table of the README is the command line.
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { expect, it } from "vitest";
 import { buildProgram } from "../../src/cli/program.ts";
+import { HIVE } from "./run-hive.ts";
 
 /** `hive NOUN VERB` of each command that does something. */
 function leavesOf(command: Command, path: readonly string[] = []): Map<string, Command> {
@@ -42,4 +43,8 @@ it("writes in every help what a person can read: defaults with their units, a de
     expect(help, name).not.toMatch(/default: (\{|"?"?\)|\d{5,}\b(?<!\b(11434|32768)))/);
     for (const { long, description } of command.options) expect(description, `${name} ${String(long)}`).not.toBe("");
   }
+});
+
+it("can be run as `npx hive` from a clone: its file is executable", async () => {
+  await expect(access(HIVE, constants.X_OK)).resolves.toBeUndefined();
 });
