@@ -6,8 +6,8 @@ import { readClientPath } from "./caller/client-path.ts";
 import { directoryOf } from "./env.ts";
 import type { HonoEnv } from "./env.ts";
 
-/** The front of a self-hosted edge calls this all the time, for no operator. */
-const NOT_AUDITED: ReadonlySet<string> = new Set(["/hive/v1/connections/closed"]);
+/** The front of a self-hosted edge calls the one all the time, for no operator; the other only tells who asks. */
+const NOT_AUDITED: ReadonlySet<string> = new Set(["/hive/v1/connections/closed", "/api/me"]);
 
 /** Longer is no name. */
 const ABOUT_MAX_CHARS = 1_000;

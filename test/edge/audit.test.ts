@@ -56,6 +56,7 @@ it("has a row for every change that an operator or a manager asks for, with whom
     "POST /hive/v1/hosts/:id/join",
     "POST /hive/v1/hosts/:id/heartbeat",
     "POST /hive/v1/connections/closed",
+    "POST /api/me",
   ]);
 });
 
@@ -94,4 +95,4 @@ it("keeps what operators did, however much clients do to models, and no row for 
   await edge.call(`/api/blobs/sha256:${"0".repeat(64)}`, { method: "HEAD", token: manager });
   await edge.call("/api/tags", { token: manager });
   expect((await entriesOf(edge)).length).toBe(before);
-});
+}, 30_000);

@@ -60,7 +60,7 @@ describe("guessing [T18]", () => {
     expect(statuses).toEqual(new Set([400, 401]));
     expect(await knock("made-up-next", { body: "{}" })).toBe(429);
     expect(await knock("made-up-next", { body: "{}" }, "198.51.100.11")).toBe(401);
-  });
+  }, 30_000);
 
   it("is counted by what the runtime saw, else by Cloudflare's word, IPv6 by its network", () => {
     const request = (headers: Record<string, string>, clientIp?: string) =>
