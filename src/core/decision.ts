@@ -17,9 +17,9 @@ export interface Explained {
   readonly choice: Choice;
   readonly filtered: readonly { readonly host: Host; readonly reason: Reason | "suspect" }[];
   readonly request: LeaseRequest;
-  /** What the cost of a candidate is made of, for policies that go by costs. */
   /** Hosts that could have been chosen and were not looked at closely. */
   readonly unlooked?: number | undefined;
+  /** What the cost of a candidate is made of, for policies that go by costs. */
   readonly partsOf?: ((index: number) => CandidateView["parts"]) | undefined;
 }
 

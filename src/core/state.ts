@@ -251,7 +251,7 @@ export interface Fleet {
   /** Time of the last event: everything due by then has been done. */
   steppedAt: number;
   readonly hosts: Map<string, Host>;
-  /** The longest unheard first. */
+  /** Those that are not dead, the longest unheard first. */
   readonly heard: Set<Host>;
   /** Hosts that have failed, or turned a request away. */
   readonly faltering: Set<Host>;

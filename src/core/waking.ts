@@ -9,6 +9,7 @@ export function buryDead(fleet: Fleet, now: number): void {
   for (const host of fleet.heard) {
     if (statusOf(fleet, host, now) !== "dead") return;
     voidLeases(fleet, host);
+    fleet.heard.delete(host);
   }
 }
 

@@ -55,4 +55,13 @@ describe("generated workloads (§3)", () => {
     const [a = 0, b = 1] = models.map((model) => counts.get(model)?.length);
     expect(a / b).toBeCloseTo(2, 0);
   });
+
+  it("come from each tenant alike, and leave everything else as it is for one", () => {
+    const tenants = ["a", "b", "c"];
+    const many = generateWorkload({ ...CHAT, tenants });
+    const counts = Map.groupBy(many, ({ tenant }) => tenant);
+    for (const tenant of tenants) expect((counts.get(tenant)?.length ?? 0) / many.length).toBeCloseTo(1 / 3, 1);
+    const one = generateWorkload(CHAT);
+    expect(many.map(({ at, prompt }) => [at, prompt])).toEqual(one.map(({ at, prompt }) => [at, prompt]));
+  });
 });
