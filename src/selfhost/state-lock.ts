@@ -22,7 +22,8 @@ export async function lockState(stateDir: string, owner: keyof typeof FILES): Pr
     if (database?.isOpen === true) database.close();
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (/locked|busy/i.test(reason)) return undefined;
-    throw new Error(`cannot lock ${path}: ${reason}; it holds nothing: remove it`, { cause });
+    const hint = /not a database/.test(reason) ? "it holds nothing: remove it" : "may this user write there?";
+    throw new Error(`cannot lock ${path}: ${reason}; ${hint}`, { cause });
   }
   const held = database;
   return {
