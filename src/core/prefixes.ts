@@ -14,7 +14,7 @@ export interface HeldPrefixes {
   /** Longest match found for the request of this number (`stamp`), bytes. */
   matchedBytes: number;
   stamp: number;
-  /** Whether it was not looked for: only what it would be worth is wanted. */
+  /** Whether it is taken for what would be found, and the slots are not looked into. */
   assumed: boolean;
 }
 
@@ -64,7 +64,7 @@ export function matchPrefixes(tree: Beginnings, request: LeaseRequest, stamp: nu
       if (held.stamp === stamp) continue;
       const own = model === wanted && options === wantedOptions;
       held.stamp = stamp;
-      held.assumed = false;
+      held.assumed = !few;
       held.matchedBytes = own ? bytes : 0;
       if (own && few) close.add(hostId);
     }
