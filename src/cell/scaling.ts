@@ -95,8 +95,9 @@ export class Scaling {
 
 function scaleSettings(settings: Settings, cell: string | undefined): ScaleSettings {
   return {
-    minHosts: minHostsOf(settings, cell),
+    minHosts: shareOf(Math.min(settings.MIN_INSTANCES, settings.MAX_INSTANCES), settings, cell),
     maxHosts: settings.MAX_INSTANCES,
+    maxMade: shareOf(settings.MAX_INSTANCES, settings, cell),
     targetWaitMs: settings.SCALE_WAIT,
     windowMs: settings.SCALE_WINDOW,
     coolDownMs: settings.SCALE_COOLDOWN,
@@ -106,14 +107,13 @@ function scaleSettings(settings: Settings, cell: string | undefined): ScaleSetti
   };
 }
 
-/** The cell's share of MIN_INSTANCES, which is the whole Hive's; the first ones carry what is left over. */
-function minHostsOf({ MIN_INSTANCES, MAX_INSTANCES, CELLS }: Settings, cell: string | undefined): number {
-  const least = Math.min(MIN_INSTANCES, MAX_INSTANCES);
+/** The cell's share of a number of hosts that is the whole Hive's; the first ones carry what is left over. */
+function shareOf(hosts: number, { CELLS }: Settings, cell: string | undefined): number {
   const index = Math.max(
     0,
     CELLS.findIndex(({ name }) => name === cell),
   );
-  return Math.floor(least / CELLS.length) + (index < least % CELLS.length ? 1 : 0);
+  return Math.floor(hosts / CELLS.length) + (index < hosts % CELLS.length ? 1 : 0);
 }
 
 /** Most models whose rule is remembered: names come from clients. */

@@ -37,18 +37,11 @@ function beganLoadingAt(runner: Runner, now: number): number | undefined {
   return runner.work[0]?.grantedAt;
 }
 
-/** Whether a host loads something: ordered to by either planner, or because requests for it were sent there. */
-export function loadsAnything(host: Host, now: number): boolean {
-  for (const runner of host.runners.values()) {
-    if (!runner.resident && beganLoadingAt(runner, now) !== undefined) return true;
-  }
-  return false;
-}
-
-/** Whether a host loads this model. */
-export function loadsModel(host: Host, model: string, now: number): boolean {
-  for (const runner of host.runners.values()) {
-    if (runner.model === model && !runner.resident && beganLoadingAt(runner, now) !== undefined) return true;
+/** Whether a host loads something, or this model: ordered to by either planner, or for requests that were sent there. */
+export function isLoading({ runners }: Host, now: number, model?: string): boolean {
+  for (const runner of runners.values()) {
+    if (runner.resident || (model ?? runner.model) !== runner.model) continue;
+    if (beganLoadingAt(runner, now) !== undefined) return true;
   }
   return false;
 }

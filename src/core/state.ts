@@ -154,6 +154,8 @@ export interface Host {
   drained: boolean;
   /** Scale-in is taking it out: no new leases, and it stops once it has none. */
   parked: boolean;
+  /** Since when it is heard and cannot serve. */
+  unableSince?: number | undefined;
   heard?: Hearing | undefined;
   /** Newest first, a few only. */
   runs: Run[];

@@ -5,7 +5,7 @@ import type { CopySource, Order } from "../../wire/heartbeat.ts";
 import type { HostRegistration } from "../../wire/host.ts";
 import { instantOf, majorityDigest } from "../digests.ts";
 import type { Fleet, Host } from "../state.ts";
-import { loadsAnything, loadsModel, mostAskedOptions } from "../loads.ts";
+import { isLoading, mostAskedOptions } from "../loads.ts";
 import { runnerOf } from "../runners.ts";
 import { lastUsedAt } from "./demand.ts";
 import type { Scaler } from "./scaler.ts";
@@ -123,7 +123,7 @@ function underWay(scaler: Scaler, model: string, type: Task["type"]): number {
 
 /** Whether a copy is loaded there that was not ordered here: for requests that were sent there, or into free room. */
 function isComing({ tasks }: Scaler, host: Host, model: string, now: number): boolean {
-  return !host.loaded.has(model) && !tasks.has(`${host.registration.id} ${model}`) && loadsModel(host, model, now);
+  return !host.loaded.has(model) && !tasks.has(`${host.registration.id} ${model}`) && isLoading(host, now, model);
 }
 
 interface Scene {
@@ -145,7 +145,7 @@ function findSite(scene: Scene, { model, loaded }: ModelPlan): Site | undefined 
   const rule = scaler.settings.ruleOf(model);
   const able = hosts.filter((host) => {
     const { id } = host.registration;
-    const free = isIdle(host) && !isBusy(scaler, id) && !loadsAnything(host, now);
+    const free = isIdle(host) && !isBusy(scaler, id) && !isLoading(host, now);
     return free && host.models.has(model) && !host.loaded.has(model) && rule.mayRunOn(id);
   });
   const free = able.filter((host) => fits(scene.fleet, host, model, new Set()));

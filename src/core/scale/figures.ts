@@ -58,9 +58,14 @@ export function figuresOf(window: Window, windowMs: number, now: number): Figure
   const totals = totalsOf(window, now, window.steadySince);
   const shape = shapeOf(totals, window.running);
   const seconds = Math.max(totals.seconds, (windowMs * RECENT_SHARE) / 1000);
-  const careful = cautiousShape(totals);
+  const careful = shapeOf(totals, window.running, CAUTIOUS_SCV);
   const deviation = Math.sqrt((careful.arrivalScv + careful.serviceScv) / Math.max(1, totals.arrivals));
-  const ratePerSecond = totals.arrivals / seconds;
+  const at = (of: Shape, deviations: number, unevenness: number): Traffic => ({
+    ratePerSecond: (totals.arrivals / seconds) * Math.exp(deviations * deviation),
+    serviceSeconds: of.serviceSeconds,
+    arrivalScv: of.arrivalScv * unevenness,
+    serviceScv: of.serviceScv * unevenness,
+  });
   return {
     isIdle: window.running === 0 && isSilent(window, windowMs, now),
     arrivals: newest.arrivals,
@@ -68,19 +73,9 @@ export function figuresOf(window: Window, windowMs: number, now: number): Figure
     loadSeconds: totals.loads === 0 ? undefined : totals.loadSeconds / totals.loads,
     running: window.running,
     steadySince: window.steadySince,
-    traffic: { ...shape, ratePerSecond },
-    atLeast: {
-      ratePerSecond: ratePerSecond * Math.exp(-MARGIN_BELOW * deviation),
-      serviceSeconds: shape.serviceSeconds,
-      arrivalScv: shape.arrivalScv / UNEVENNESS_BELOW,
-      serviceScv: shape.serviceScv / UNEVENNESS_BELOW,
-    },
-    atMost: {
-      ratePerSecond: ratePerSecond * Math.exp(MARGIN_ABOVE * deviation),
-      serviceSeconds: shape.serviceSeconds,
-      arrivalScv: careful.arrivalScv * UNEVENNESS_ABOVE,
-      serviceScv: careful.serviceScv * UNEVENNESS_ABOVE,
-    },
+    traffic: at(shape, 0, 1),
+    atLeast: at(shape, -MARGIN_BELOW, 1 / UNEVENNESS_BELOW),
+    atMost: at(careful, MARGIN_ABOVE, UNEVENNESS_ABOVE),
   };
 }
 
@@ -104,7 +99,7 @@ function hasChanged(window: Window, since: number, now: number): boolean {
     serviceSeconds: all.serviceSeconds - newest.serviceSeconds,
   };
   if (before.seconds < newest.seconds || before.arrivals === 0) return false;
-  const { arrivalScv, serviceScv } = cautiousShape(all);
+  const { arrivalScv, serviceScv } = shapeOf(all, window.running, CAUTIOUS_SCV);
   const usual = meanOf(before.seconds, before.arrivals, arrivalScv);
   if (deviations(meanOf(newest.seconds, newest.arrivals, arrivalScv), usual) < -DEVIATIONS) return true;
   if (deviations(meanOf(newest.seconds, newest.arrivals + 1, arrivalScv), usual) > DEVIATIONS) return true;
@@ -132,26 +127,14 @@ function deviations(mean: Mean, usual: Mean): number {
   return (root * (1 - b) - (1 - a)) / Math.sqrt(root * root * b + a);
 }
 
-function shapeOf(totals: Totals, running: number): Omit<Traffic, "ratePerSecond"> {
+type Shape = Omit<Traffic, "ratePerSecond">;
+
+/** How long requests take and how uneven they are; as uneven as `prior` until many samples have said otherwise. */
+function shapeOf(totals: Totals, running: number, prior = 1): Shape {
   return {
     serviceSeconds: serviceSeconds(totals, running),
-    arrivalScv: scv(totals.gaps, totals.gapSeconds, totals.gapSeconds2),
-    serviceScv: scv(totals.ended, totals.serviceSeconds, totals.serviceSeconds2),
-  };
-}
-
-/** How uneven the load may be, given how few requests say so. */
-function cautiousShape({
-  gaps,
-  gapSeconds,
-  gapSeconds2,
-  ended,
-  serviceSeconds,
-  serviceSeconds2,
-}: Totals): Pick<Traffic, "arrivalScv" | "serviceScv"> {
-  return {
-    arrivalScv: scv(gaps, gapSeconds, gapSeconds2, CAUTIOUS_SCV),
-    serviceScv: scv(ended, serviceSeconds, serviceSeconds2, CAUTIOUS_SCV),
+    arrivalScv: scv(totals.gaps, totals.gapSeconds, totals.gapSeconds2, prior),
+    serviceScv: scv(totals.ended, totals.serviceSeconds, totals.serviceSeconds2, prior),
   };
 }
 
@@ -164,7 +147,7 @@ function serviceSeconds({ busySeconds, ended }: Totals, running: number): number
   return ended === 0 ? Math.max(FIRST_GUESS_SECONDS, seconds) : seconds;
 }
 
-function scv(count: number, sum: number, sumOfSquares: number, prior = 1): number {
+function scv(count: number, sum: number, sumOfSquares: number, prior: number): number {
   if (count < 2 || sum <= 0) return prior;
   const mean = sum / count;
   const measured = Math.max(0, sumOfSquares / count - mean * mean) / (mean * mean);

@@ -3,6 +3,7 @@ import { parkHost } from "../hosts.ts";
 import { servingBeat, statusOf } from "../liveness.ts";
 import type { Fleet, Host } from "../state.ts";
 import { figuresOf } from "./figures.ts";
+import type { Figures } from "./figures.ts";
 import type { Scaler } from "./scaler.ts";
 import { describe, inUnitsOf, slotsFor, within } from "./size.ts";
 import { follow } from "./steady.ts";
@@ -48,9 +49,9 @@ export interface HostsPlan {
 export function planHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPlan[], now: number): HostsPlan {
   const { settings } = scaler;
   const figures = figuresOf(scaler.demand.total, settings.windowMs, now);
-  const wish = within(wantedHosts(scaler, fleet, models, now), settings.minHosts, settings.maxHosts);
+  const wish = within(wantedHosts(scaler, figures, fleet, models), settings.minHosts, settings.maxHosts);
   keepWhatIsThere(scaler, fleet, now);
-  noteUnable(scaler, fleet, now);
+  noteUnable(fleet, now);
   const wanted = Math.min(settings.maxHosts, Math.max(settings.minHosts, follow(scaler.hosts, wish, now)));
   const slots = Math.max(1, Math.round(wanted * scaler.shape.slotsPerHost));
   const demand = describe(figures, slots, settings.targetWaitMs);
@@ -77,13 +78,13 @@ function keepWhatIsThere(scaler: Scaler, fleet: Fleet, now: number): void {
 }
 
 /** The most of: slots for all requests together, the widest model's copies, room for all copies. */
-function wantedHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPlan[], now: number): Wish {
+function wantedHosts(scaler: Scaler, figures: Figures, fleet: Fleet, models: readonly ModelPlan[]): Wish {
   const { settings, shape } = scaler;
-  const overdue = [...overdueByModel(scaler, fleet, now).values()].reduce((sum, count) => sum + count, 0);
-  const bySlots = inUnitsOf(
-    shape.slotsPerHost,
-    slotsFor(figuresOf(scaler.demand.total, settings.windowMs, now), overdue, settings.targetWaitMs),
+  const overdue = [...overdueByModel(scaler, fleet, scaler.evaluatedAt).values()].reduce(
+    (sum, count) => sum + count,
+    0,
   );
+  const bySlots = inUnitsOf(shape.slotsPerHost, slotsFor(figures, overdue, settings.targetWaitMs));
   const byCopies = Math.max(0, ...models.map(({ wanted }) => wanted));
   const bytes = models.reduce((sum, { wanted, sizeBytes }) => sum + wanted * sizeBytes, 0);
   const byMemory = shape.memoryBytes === undefined ? 0 : Math.ceil(bytes / shape.memoryBytes);
@@ -91,18 +92,16 @@ function wantedHosts(scaler: Scaler, fleet: Fleet, models: readonly ModelPlan[],
 }
 
 /** Since when hosts that are heard cannot serve: their Ollama is down, or they are not trusted. */
-function noteUnable({ unable }: Scaler, fleet: Fleet, now: number): void {
-  for (const id of unable.keys()) if (!fleet.hosts.has(id)) unable.delete(id);
+function noteUnable(fleet: Fleet, now: number): void {
   for (const host of fleet.hosts.values()) {
     const isUnable = isUp(fleet, host, now) && !host.parked && servingBeat(fleet, host, now) === undefined;
-    if (!isUnable) unable.delete(idOf(host));
-    else if (!unable.has(idOf(host))) unable.set(idOf(host), now);
+    host.unableSince = isUnable ? (host.unableSince ?? now) : undefined;
   }
 }
 
 /** Unable to serve for as long as starting another may take: no more to be counted on. */
-function isBroken({ unable, settings }: Scaler, host: Host, now: number): boolean {
-  return now - (unable.get(idOf(host)) ?? now) >= settings.orderMs;
+function isBroken({ settings }: Scaler, { unableSince }: Host, now: number): boolean {
+  return unableSince !== undefined && now - unableSince >= settings.orderMs;
 }
 
 /** Takes back hosts that were to leave before others are started; parks those that are missed least. */
@@ -113,8 +112,8 @@ function park(scaler: Scaler, fleet: Fleet, wanted: number, now: number): void {
   const leaving = here.filter((host) => host.parked).sort((a, b) => b.leases.size - a.leases.size);
   for (const host of leaving.slice(0, Math.max(0, wanted - staying.length))) parkHost(fleet, host, false);
   const surplus = Math.max(0, staying.length - wanted);
-  const worth = (host: Host): number => (isBroken(scaler, host, now) ? 0 : 1);
-  const least = staying.sort((a, b) => worth(a) - worth(b) || byWorth(a, b));
+  const isBad = (host: Host): number => Number(isBroken(scaler, host, now));
+  const least = staying.sort((a, b) => isBad(b) - isBad(a) || byWorth(a, b));
   for (const host of least.slice(0, surplus)) parkHost(fleet, host, true);
 }
 
@@ -175,7 +174,7 @@ function needsOf(scaler: Scaler, fleet: Fleet, desired: number, now: number): Ho
   const missing = Math.max(0, desired - countedOn.length);
   const asleep = hosts.filter((host) => !isUp(fleet, host, now)).sort((a, b) => byWorth(b, a));
   const start = asleep.slice(0, missing).map(idOf);
-  const room = Math.max(0, scaler.settings.maxHosts - fleet.hosts.size);
+  const room = Math.max(0, (scaler.settings.maxMade ?? scaler.settings.maxHosts) - fleet.hosts.size);
   const stop = up.filter((host) => host.parked && !isAtWork(host)).map(idOf);
   return { desired, start, create: Math.min(room, missing - start.length), stop };
 }

@@ -1,11 +1,5 @@
-// What scaling wants in all cells, as one: sums, and the words of the cell that wants most; and that no cell makes hosts beyond
-// what all together may have.
-import type { ScaleModelView, ScaleOrder, ScaleView } from "../../wire/scale.ts";
-
-/** A cell's order with no more hosts to make than may still join, where the other cells have so many. */
-export function withinLimit(order: ScaleOrder, most: number, elsewhere: number): ScaleOrder {
-  return { ...order, create: Math.max(0, Math.min(order.create, most - order.known - elsewhere)) };
-}
+// What scaling wants in all cells, as one: sums, and the words of the cell that wants most.
+import type { ScaleModelView, ScaleView } from "../../wire/scale.ts";
 
 /** Joins the views of the cells that have answered, at least one. */
 export function joinScales(views: readonly ScaleView[]): ScaleView | undefined {

@@ -65,9 +65,8 @@ export function longestQueue(traffic: Traffic, servers: number): number {
   const load = offeredLoad(traffic);
   if (load >= servers) return Infinity;
   const waiting = erlangC(servers, load);
-  if (waiting <= QUEUE_BY_CHANCE) return 1;
   const unevenness = Math.max(1, (traffic.arrivalScv + traffic.serviceScv) / 2);
-  return 1 + (Math.log(waiting / QUEUE_BY_CHANCE) / Math.log(servers / load)) * unevenness;
+  return 1 + Math.max(0, Math.log(waiting / QUEUE_BY_CHANCE) / Math.log(servers / load)) * unevenness;
 }
 
 /** Erlang B by its recursion, which stays exact where factorials overflow. */

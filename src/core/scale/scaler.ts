@@ -28,8 +28,6 @@ export interface Scaler {
   readonly models: Map<string, Steady>;
   /** Loads, unloads and pulls under way: `host model` to what. */
   readonly tasks: Map<string, Task>;
-  /** Hosts that are heard and cannot serve: since when. */
-  readonly unable: Map<string, number>;
   /** As last seen: what is known of hosts when none is there. */
   shape: FleetShape;
   order?: StandingOrder | undefined;
@@ -53,7 +51,6 @@ export function createScaler(settings: ScaleSettings, now: number, order?: Stand
     hosts: steadyAt(level, settings.coolDownMs, now),
     models: new Map(),
     tasks: new Map(),
-    unable: new Map(),
     shape: { slotsPerHost: 2, copySlots: 2 },
     order,
     evaluatedAt: -Infinity,

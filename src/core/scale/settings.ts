@@ -18,6 +18,8 @@ export interface ModelRule {
 export interface ScaleSettings {
   readonly minHosts: number;
   readonly maxHosts: number;
+  /** Beyond so many registered ones no new hosts are asked for, if less than the most: the others are for other cells. */
+  readonly maxMade?: number | undefined;
   /** What 95 % of requests shall not wait longer than. */
   readonly targetWaitMs: number;
   readonly windowMs: number;

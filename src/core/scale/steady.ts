@@ -2,9 +2,9 @@
 // again only once more is surely needed. A load that stays as it is lies between what it surely is at least and at most,
 // so that what is given up under it is never taken back.
 
-/** How often the time before a decrease may double. */
-const MOST_DOUBLINGS = 5;
-/** A rise so many holds after a decrease is put down to that decrease. */
+/** The time before a decrease doubles with each that is regretted, up to so many times what it was. */
+const LONGEST_HOLDS = 32;
+/** A rise so many holds after a decrease is put down to that decrease, and remembered for as long. */
 const REGRET_HOLDS = 12;
 /** Smaller decreases than this share are not worth it. */
 const WORTH_IT = 0.1;
@@ -15,20 +15,20 @@ export interface Steady {
   changedAt: number;
   /** The last decrease, if no increase followed. */
   lowered?: { readonly at: number; readonly patience: number } | undefined;
-  /** How often a decrease was regretted of late. */
-  doublings: number;
+  /** The longer time before a decrease that holds since one was regretted. */
+  regret?: { readonly holdMs: number; readonly until: number } | undefined;
   /** Levels and when each was last wished, without those that a later, higher one makes irrelevant. */
   wishes: { readonly at: number; readonly level: number; readonly patience: number }[];
 }
 
 /** Begins at a level; it is not lowered before a hold has passed. */
 export function steadyAt(level: number, holdMs: number, now: number): Steady {
-  return { holdMs, level, changedAt: now, doublings: 0, wishes: [] };
+  return { holdMs, level, changedAt: now, wishes: [] };
 }
 
 /** The time for which a lower level must have been enough before it is taken, ms. */
-export function holdOf(steady: Steady): number {
-  return steady.holdMs * 2 ** steady.doublings;
+function holdAt({ holdMs, regret }: Steady, now: number): number {
+  return regret !== undefined && now < regret.until ? regret.holdMs : holdMs;
 }
 
 export interface Wish {
@@ -64,8 +64,11 @@ function isNews({ lowered, level }: Steady, { overdue, steadySince }: Wish): boo
 
 function raise(steady: Steady, needed: number, now: number): void {
   const { lowered } = steady;
-  const soon = lowered !== undefined && now - lowered.at < REGRET_HOLDS * holdOf(steady);
-  if (soon) steady.doublings = Math.min(MOST_DOUBLINGS, steady.doublings + 1);
+  const holdMs = holdAt(steady, now);
+  if (lowered !== undefined && now - lowered.at < REGRET_HOLDS * holdMs) {
+    const longerMs = Math.min(LONGEST_HOLDS * steady.holdMs, 2 * holdMs);
+    steady.regret = { holdMs: longerMs, until: now + REGRET_HOLDS * longerMs };
+  }
   steady.lowered = undefined;
   steady.level = needed;
   steady.changedAt = now;
@@ -73,8 +76,7 @@ function raise(steady: Steady, needed: number, now: number): void {
 
 /** Lowers the level to what was enough all the time of a hold. */
 function settle(steady: Steady, now: number): void {
-  forgive(steady, now);
-  const since = now - holdOf(steady);
+  const since = now - holdAt(steady, now);
   if (steady.changedAt > since) return;
   while ((steady.wishes[0]?.at ?? Infinity) <= since) steady.wishes.shift();
   const [most] = steady.wishes;
@@ -82,13 +84,4 @@ function settle(steady: Steady, now: number): void {
   steady.lowered = { at: now, patience: most.patience };
   steady.level = most.level;
   steady.changedAt = now;
-}
-
-/** A decrease that was never regretted proves the shorter time right again. */
-function forgive(steady: Steady, now: number): void {
-  const { lowered } = steady;
-  if (lowered === undefined || steady.doublings === 0) return;
-  if (now - lowered.at < REGRET_HOLDS * holdOf(steady)) return;
-  steady.doublings -= 1;
-  steady.lowered = { ...lowered, at: now };
 }

@@ -1,12 +1,10 @@
 // Posts one order for hosts to SCALER_URL, signed; the answer says whether it has to be posted again.
 import { sha256Base64Url } from "../../auth/digest.ts";
 import { issueScaleToken } from "../../auth/scale-token.ts";
-import { withinLimit } from "../../core/scale/join.ts";
-import type { CellSite } from "../../wire/cells.ts";
 import type { Result } from "../../wire/result.ts";
 import type { ScaleOrder } from "../../wire/scale.ts";
 import type { Env } from "../env.ts";
-import { cellOf, prepare } from "../env.ts";
+import { prepare } from "../env.ts";
 
 const ANSWER_LIMIT_MS = 10_000;
 
@@ -14,8 +12,7 @@ const ANSWER_LIMIT_MS = 10_000;
 export async function postOrder(env: Env, order: ScaleOrder): Promise<Result<true, string>> {
   try {
     const { keys, settings } = await prepare(env);
-    const elsewhere = order.create === 0 ? 0 : await hostsElsewhere(env, order.cell, settings.CELLS);
-    const body = new TextEncoder().encode(JSON.stringify(withinLimit(order, settings.MAX_INSTANCES, elsewhere)));
+    const body = new TextEncoder().encode(JSON.stringify(order));
     const expected = { issuer: settings.HIVE_ISSUER, now: Date.now() };
     const token = await issueScaleToken(keys, await sha256Base64Url(body), expected);
     const response = await fetch(settings.SCALER_URL, {
@@ -30,12 +27,4 @@ export async function postOrder(env: Env, order: ScaleOrder): Promise<Result<tru
   } catch (cause) {
     return { ok: false, error: cause instanceof Error && cause.name === "TimeoutError" ? "timed out" : "not reached" };
   }
-}
-
-/** Hosts registered in all cells but one; what a cell that does not answer has is refused when it joins. */
-async function hostsElsewhere(env: Env, cell: string | undefined, sites: readonly CellSite[]): Promise<number> {
-  const others = sites.filter(({ name }) => sites.length > 1 && name !== cell);
-  const counts = others.map(async (site) => (await cellOf(env, site).readSummary()).hosts);
-  const known = await Promise.allSettled(counts);
-  return known.reduce((sum, count) => sum + (count.status === "fulfilled" ? count.value : 0), 0);
 }

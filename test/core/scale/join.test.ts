@@ -1,7 +1,7 @@
 // What several cells want, as one: sums within what all together may have.
 import { expect, it } from "vitest";
-import { joinScales, withinLimit } from "../../../src/core/scale/join.ts";
-import type { ScaleOrder, ScaleView } from "../../../src/wire/scale.ts";
+import { joinScales } from "../../../src/core/scale/join.ts";
+import type { ScaleView } from "../../../src/wire/scale.ts";
 
 function aView(wanted: number, max = 10): ScaleView {
   const hosts = { wanted, serving: 1, min: 1, max, leaving: [], reason: `wants ${wanted}`, since: 0 };
@@ -11,22 +11,4 @@ function aView(wanted: number, max = 10): ScaleView {
 it("adds up what the cells want, to no more than all may have together", () => {
   expect(joinScales([aView(3), aView(4)])?.hosts).toMatchObject({ wanted: 7, serving: 2, min: 2, max: 10 });
   expect(joinScales([aView(8), aView(9)])?.hosts).toMatchObject({ wanted: 10, max: 10, reason: "wants 9" });
-});
-
-it("never makes hosts that could not join, for the other cells have filled MAX_INSTANCES", () => {
-  const order: ScaleOrder = {
-    id: 1,
-    desired: 8,
-    start: ["a"],
-    create: 4,
-    macs: {},
-    known: 3,
-    stop: [],
-    reason: "",
-    since: 0,
-    deadline: 1,
-  };
-  expect(withinLimit(order, 10, 5)).toEqual({ ...order, create: 2 });
-  expect(withinLimit(order, 10, 9)).toEqual({ ...order, create: 0 });
-  expect(withinLimit(order, 10, 0)).toEqual(order);
 });

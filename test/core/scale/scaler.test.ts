@@ -335,6 +335,14 @@ describe("hosts", () => {
     expect(scene.plan().hosts).toMatchObject({ wanted: 3, order: { desired: 3, create: 3 } });
   });
 
+  it("are made only so far as the other cells leave room for them, and started however many are known", () => {
+    const scene = new Scene({ minHosts: 0, maxHosts: 10, maxMade: 3 });
+    for (const id of ["a", "b"]) scene.send({ type: "host-registered", registration: aRegistration(id) });
+    scene.ask(900);
+    scene.at(10_000);
+    expect(scene.plan().hosts.order).toMatchObject({ desired: 10, start: ["a", "b"], create: 1 });
+  });
+
   it("that run when the scaler begins stay until their demand has been seen", () => {
     const scene = new Scene();
     scene.beat("a");
