@@ -99,9 +99,11 @@ describe("what the door holds for strangers [T21]", () => {
       [65, false],
     ] as const) {
       const { stream, read } = request();
+      const closed = new Promise((resolve) => stream.once("close", resolve));
       const feed = async (): Promise<void> => {
         for (let time = 0; time < count && !stream.destroyed; time += 1)
-          if (!stream.write(piece)) await Promise.race([once(stream, "drain"), once(stream, "close")]);
+          if (!stream.write(piece))
+            await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), closed]);
         stream.end();
       };
       const [body] = await Promise.all([read, feed().catch(() => undefined)]);
