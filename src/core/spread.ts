@@ -3,7 +3,7 @@
 // copies there must be, and what has to leave for them, is for `core/scale/copies.ts` to say.
 import type { Effect } from "./events.ts";
 import { isLeaving } from "./liveness.ts";
-import { demandRate, footprintBytes, roomBytes } from "./loads.ts";
+import { demandRate, footprintBytes, isLoading, roomBytes } from "./loads.ts";
 import { runnerOf } from "./runners.ts";
 import type { Fleet, FleetBeat, Host } from "./state.ts";
 
@@ -11,12 +11,12 @@ import type { Fleet, FleetBeat, Host } from "./state.ts";
 const LEAST_PER_MS = 1.5 / 120_000;
 /** A model that is nowhere in memory is wanted most, but not beyond all measure. */
 const LEAST_SPEED = 0.1;
-/** An order of which nothing is seen for so long may be given again. */
-const ORDER_MS = 120_000;
 
 /** Answers an order to load what is most wanted of what has room on a host that has just been heard. */
 export function spreadTo(fleet: Fleet, host: Host, beat: FleetBeat, now: number): Effect[] {
-  if (!fleet.settings.spreads || beat.backend !== "up" || isLeaving(host) || isLoading(host, beat, now)) return [];
+  // Ollama loads one model at a time, and a load for nobody must not be in the way of one for somebody.
+  const isBusy = (beat.loading?.length ?? 0) > 0 || isLoading(host, now);
+  if (!fleet.settings.spreads || beat.backend !== "up" || isLeaving(host) || isBusy) return [];
   const wanted = mostWanted(fleet, host, now);
   if (wanted === undefined) return [];
   const { model, options } = wanted;
@@ -40,16 +40,6 @@ function mostWanted(fleet: Fleet, host: Host, now: number): { model: string; opt
     most = need;
   }
   return best;
-}
-
-/** Ollama loads one model at a time, and a load for nobody must not be in the way of one for somebody. */
-function isLoading(host: Host, beat: FleetBeat, now: number): boolean {
-  if ((beat.loading?.length ?? 0) > 0) return true;
-  for (const runner of host.runners.values()) {
-    if (runner.resident) continue;
-    if (runner.work.length > 0 || now - (runner.orderedAt ?? -Infinity) < ORDER_MS) return true;
-  }
-  return false;
 }
 
 /** Adds up the speeds of the hosts that have a model in memory, in those of typical ones; each shared by all it has there. */

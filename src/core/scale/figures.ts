@@ -32,7 +32,6 @@ const SILENT_WINDOWS_MAX = 4;
 export interface Figures {
   /** Nothing runs, and none has come for longer than chance would have it. */
   readonly isIdle: boolean;
-  readonly arrivals: number;
   readonly observedWaitMs: number;
   readonly loadSeconds?: number | undefined;
   readonly running: number;
@@ -54,7 +53,6 @@ export function figuresOf(window: Window, windowMs: number, now: number): Figure
     const since = Math.max(window.steadySince, now - lengthMs);
     if (since > window.steadySince && hasChanged(window, since, now)) window.steadySince = since;
   }
-  const newest = totalsOf(window, now, now - windowMs);
   const totals = totalsOf(window, now, window.steadySince);
   const shape = shapeOf(totals, window.running);
   const seconds = Math.max(totals.seconds, (windowMs * RECENT_SHARE) / 1000);
@@ -68,7 +66,6 @@ export function figuresOf(window: Window, windowMs: number, now: number): Figure
   });
   return {
     isIdle: window.running === 0 && isSilent(window, windowMs, now),
-    arrivals: newest.arrivals,
     observedWaitMs: observedWaitMs(window, now - windowMs, PROMISED),
     loadSeconds: totals.loads === 0 ? undefined : totals.loadSeconds / totals.loads,
     running: window.running,
