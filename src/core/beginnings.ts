@@ -68,12 +68,15 @@ export function visitBeginnings(
   }
 }
 
-/** As `lastKnown`, in a third of the time where little is known; where a longer prompt left hashes out, one shortly before. */
-export function nearLastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
-  for (let at = hashes.length - 1; at > -STRIDE; at -= STRIDE) {
+/**
+ * Answers where the last hash of a prompt that is known is. In strides that is faster where little is known; where a
+ * longer prompt has left hashes out, it may be one shortly before.
+ */
+export function lastKnown(tree: Beginnings, hashes: readonly number[], stride = 1): Place | undefined {
+  for (let at = hashes.length - 1; at > -stride; at -= stride) {
     const found = placeAt(tree, hashes, Math.max(0, at));
     if (found === undefined) continue;
-    for (let later = at + STRIDE - 1; later > at; later -= 1) {
+    for (let later = at + stride - 1; later > at; later -= 1) {
       const further = placeAt(tree, hashes, later);
       if (further !== undefined) return further;
     }
@@ -82,21 +85,10 @@ export function nearLastKnown(tree: Beginnings, hashes: readonly number[]): Plac
   return undefined;
 }
 
-/** No divisor of the 4 or 16 of which long prompts keep one hash. */
-const STRIDE = 3;
-
 function placeAt(tree: Beginnings, hashes: readonly number[], at: number): Place | undefined {
   const hash = hashes[at];
   const stretch = hash === undefined ? undefined : tree.get(hash);
   return stretch === undefined ? undefined : { stretch, at };
-}
-
-function lastKnown(tree: Beginnings, hashes: readonly number[]): Place | undefined {
-  for (let at = hashes.length - 1; at >= 0; at -= 1) {
-    const found = placeAt(tree, hashes, at);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 function newStretch(parent: Stretch | undefined, hashes: readonly number[]): Stretch {

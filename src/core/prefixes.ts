@@ -1,6 +1,6 @@
 // Which prompts each runner is believed to hold, and how much of a request they save it reading.
 import type { LeaseRequest } from "../wire/lease.ts";
-import { nearLastKnown, read, stretchOf, unread, visitBeginnings } from "./beginnings.ts";
+import { lastKnown, read, stretchOf, unread, visitBeginnings } from "./beginnings.ts";
 import type { Beginnings, Stretch } from "./beginnings.ts";
 import { SIMILAR, claimSlot, clearCache, lookUp, newPromptCache, releaseSlot } from "./prompt-cache.ts";
 import type { Asked, Claim, HeldPrompt, Keeper, PromptCache } from "./prompt-cache.ts";
@@ -25,6 +25,8 @@ const REFERENCE_KV = 128 * 1024;
 const REFERENCE_BYTES = 4.9e9;
 /** Hosts that are always looked at for what they have read. */
 const CLOSE_MAX = 16;
+/** No divisor of the 4 or 16 of which long prompts keep one hash. */
+const STRIDE = 3;
 const KEEPING_LEAST = 0.05;
 const KEEPING_MOST = 2;
 const GROW = 1.02;
@@ -50,7 +52,7 @@ export function newHeldPrefixes(): HeldPrefixes {
 export function matchPrefixes(tree: Beginnings, request: LeaseRequest, stamp: number): ReadonlySet<string> {
   const close = new Set<string>();
   const { prefix, model: wanted, runner: wantedOptions } = request;
-  const last = nearLastKnown(tree, prefix);
+  const last = lastKnown(tree, prefix, STRIDE);
   let told = 0;
   if (last === undefined) return close;
   visitBeginnings(last, prefix, (stretch, at) => {
