@@ -55,7 +55,9 @@ export class ScalerWork {
   take(order: ScaleOrder): boolean {
     const cell = order.cell ?? "";
     const before = this.#newest.get(cell);
-    if (before !== undefined && (order.since < before.since || order.id === before.id)) return false;
+    // By time first: a Hive whose state was made anew counts from one again.
+    const since = order.since - (before?.since ?? -Infinity);
+    if (before !== undefined && (since < 0 || (since === 0 && order.id <= before.id))) return false;
     this.#newest.set(cell, order);
     const { id, desired, start, create, stop, reason } = order;
     this.#options.log({ event: "order", id, desired, start, create, stop, reason });

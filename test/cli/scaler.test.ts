@@ -158,6 +158,8 @@ describe("the work", () => {
     await written(10);
     expect((await lines()).slice(6)).toEqual(["begin up b", "end up b", "begin up ", "end up "]);
     expect(work.take({ ...order, id: 9, since: order.since - 1 })).toBe(false);
+    // A Hive that has lost its state numbers its orders from one again.
+    expect(work.take({ ...order, id: 2, since: order.since + 2, create: 0, start: [] })).toBe(true);
   });
 
   it("makes the next host while the command of the one before still runs, if that one has registered already", async () => {
