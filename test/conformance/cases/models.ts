@@ -119,6 +119,11 @@ const lists = anyHost(22, "lists, versions and single models are as a host tells
     const named = new Map(list?.map(({ modified_at: _time, ...row }) => [row.model ?? row.id, row]));
     return { contentType: answer.headers.get("content-type"), named };
   };
+  // A stub of a cloud model is on the host's disk, and not offered while cloud models are off.
+  const onDisk = (await (await send(world.directUrl, { path: "/api/tags" })).json()) as {
+    models: { name: string; remote_host?: string }[];
+  };
+  const left = new Set(["split:latest", ...onDisk.models.flatMap((row) => (row.remote_host ? [row.name] : []))]);
   for (const [path, key] of [
     ["/api/tags", "models"],
     ["/v1/models", "data"],
@@ -126,7 +131,7 @@ const lists = anyHost(22, "lists, versions and single models are as a host tells
     const direct = await rows(world.directUrl, path, key);
     const through = await rows(world.fleet.url, path, key);
     expect(through.contentType).toBe(direct.contentType);
-    for (const [name, row] of direct.named) if (name !== "split:latest") expect(through.named.get(name)).toEqual(row);
+    for (const [name, row] of direct.named) if (!left.has(name ?? "")) expect(through.named.get(name)).toEqual(row);
   }
   const order = async () => (await client(world, world.token).list()).models;
   const first = await order();
