@@ -14,8 +14,9 @@ const embedder = simulatedModel({ name: "embedder", capabilities: ["embedding"],
 let fleet: TestFleet;
 
 beforeAll(async () => {
-  // So that Ollama is free again too: by default a load goes on without those who wanted it.
-  fleet = await startFleet({ ABANDON_LOADS: "0s" });
+  // So that Ollama is free again too: by default a load goes on without those who wanted it, and what was asked for is loaded
+  // ahead of the next who asks.
+  fleet = await startFleet({ ABANDON_LOADS: "0s", MODEL_RULES: JSON.stringify({ "*": { hosts: [] } }) });
   await fleet.addHost("a", { models, slots: 1 }, 1);
   for (const id of ["b", "c"]) await fleet.addHost(id, { models: [embedder], slots: 1 }, 1);
 });
