@@ -27,19 +27,28 @@ export function newDecodeTable(): DecodeTable {
   return { seen: [] };
 }
 
-/** Takes what one of `batch` requests reached, tokens per ms at depth 0. */
-export function learnDecode(table: DecodeTable, gain: BatchGain, batch: number, sample: number): void {
+export interface DecodeSample {
+  /** Requests that generated together. */
+  readonly batch: number;
+  /** What each of them reached, tokens per ms at depth 0. */
+  readonly rate: number;
+  /** 0 to 1: less where others' prompts were read meanwhile. */
+  readonly trust: number;
+}
+
+/** Takes what one of a batch of requests reached. */
+export function learnDecode(table: DecodeTable, gain: BatchGain, { batch, rate, trust }: DecodeSample): void {
   const size = Math.min(LARGEST_BATCH, Math.max(1, Math.round(batch)));
   while (table.seen.length < size) table.seen.push(newEstimate());
   const entry = table.seen[size - 1];
   if (entry === undefined) return;
-  learn(entry, sample, DECODE_FLOOR);
+  learn(entry, rate, DECODE_FLOOR, trust);
   const alone = table.seen[0];
   if (size === 1 || alone === undefined || alone.samples === 0) return;
-  const reached = (sample * size) / alone.value;
+  const reached = (rate * size) / alone.value;
   const fresh = Math.min(GAIN_MAX, Math.max(0, (reached - 1) / (curveAt(size) - 1)));
   gain.samples += 1;
-  gain.value += Math.max(GAIN_FLOOR, 1 / gain.samples) * (fresh - gain.value);
+  gain.value += trust * Math.max(GAIN_FLOOR, 1 / gain.samples) * (fresh - gain.value);
 }
 
 /** Answers the speed of one request alone, tokens per ms, as far as the table knows it; undefined for an empty one. */

@@ -4,6 +4,8 @@ export interface Estimate {
   /** Meaningless until there is a sample. */
   value: number;
   samples: number;
+  /** Of all samples together: as much as so many clean ones. */
+  trust: number;
   /** Successive samples far above (positive) or far below (negative) what was expected. */
   streak: number;
 }
@@ -17,16 +19,18 @@ const CHANGED_WEIGHT = 0.5;
 
 /** Makes an estimate that knows nothing yet. */
 export function newEstimate(): Estimate {
-  return { value: 1, samples: 0, streak: 0 };
+  return { value: 1, samples: 0, trust: 0, streak: 0 };
 }
 
 /**
- * Takes a positive sample. Weights fall as 1/n down to a floor, so that old samples are forgotten; the mean is
- * geometric, so that a rate and its reciprocal are learned alike. `trust` (0 to 1) discounts a doubtful sample.
+ * Takes a positive sample. Each weighs as its trust (0 to 1) among that of all, down to a floor, so that old samples are
+ * forgotten and a clean one soon outweighs a doubtful first; the mean is geometric, so that a rate and its reciprocal are
+ * learned alike.
  */
 export function learn(estimate: Estimate, sample: number, floor: number, trust = 1): void {
   if (!(sample > 0) || !Number.isFinite(sample) || trust <= 0) return;
   estimate.samples += 1;
+  estimate.trust += trust;
   if (estimate.samples === 1) {
     estimate.value = sample;
     return;
@@ -36,7 +40,7 @@ export function learn(estimate: Estimate, sample: number, floor: number, trust =
   else if (ratio < 1 / SURPRISE) estimate.streak = Math.min(-1, estimate.streak - 1);
   else estimate.streak = 0;
   const changed = Math.abs(estimate.streak) >= SURPRISES_FOR_CHANGE;
-  const weight = Math.max(changed ? CHANGED_WEIGHT : floor, 1 / estimate.samples) * trust;
+  const weight = trust * Math.max(changed ? CHANGED_WEIGHT : floor, 1 / estimate.trust);
   estimate.value *= Math.min(CLIP, Math.max(1 / CLIP, ratio)) ** weight;
 }
 

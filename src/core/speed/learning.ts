@@ -52,6 +52,8 @@ const READ_START_MAX_MS = 1_000;
 const LEAST_WRITTEN_TOKENS = 8;
 /** More of a prompt in the cache than this says nothing of the rate. */
 const CLEAN_HIT = 0.1;
+/** However much of the time was others', a rate says a little. */
+const LEAST_TRUST = 1e-4;
 /** Obtaining a loaded runner takes a few ms. */
 const LEAST_LOAD_MS = 300;
 
@@ -138,10 +140,12 @@ function learnDecoding({ fleet, host, model, runner, modelBytes }: RateSubject, 
   if (outputTokens < LEAST_WRITTEN_TOKENS || outputMs <= 0) return;
   const ownMs = Math.max(0.3 * outputMs, outputMs - decodeHeldMs) / Math.max(1, busyModels);
   const rate = (outputTokens * decodeDepthFactor(promptTokens + outputTokens / 2)) / ownMs;
-  learnDecode(runner.decode, host.batchGain, concurrency, rate);
+  // What others read meanwhile is only expected: the more of it, the less this says.
+  const trust = Math.max(LEAST_TRUST, Math.max(0, 1 - decodeHeldMs / outputMs) ** 2);
+  learnDecode(runner.decode, host.batchGain, { batch: concurrency, rate, trust });
   if (modelBytes <= 0 || Math.round(concurrency) > 1) return;
   const normal = rate * modelBytes;
-  if (host.decode.samples > 0) learn(model.decodeFactor, normal / host.decode.value, MODEL_FLOOR);
-  learn(host.decode, normal / valueOr(model.decodeFactor, 1), HOST_FLOOR);
-  learn(fleet.typical.decode, normal / valueOr(model.decodeFactor, 1), MODEL_FLOOR);
+  if (host.decode.samples > 0) learn(model.decodeFactor, normal / host.decode.value, MODEL_FLOOR, trust);
+  learn(host.decode, normal / valueOr(model.decodeFactor, 1), HOST_FLOOR, trust);
+  learn(fleet.typical.decode, normal / valueOr(model.decodeFactor, 1), MODEL_FLOOR, trust);
 }

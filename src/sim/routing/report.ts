@@ -26,8 +26,8 @@ export function printScenario({ scenario, title, figures, bound }: ScenarioResul
 }
 
 /** Prints checks, a line each. */
-export function printChecks(checks: readonly Check[], open: ReadonlySet<string>): string {
-  return checks.map(({ id, text, met }) => `${verdict(id, met, open)}  ${id}: ${text}\n`).join("");
+export function printChecks(checks: readonly Check[]): string {
+  return checks.map(({ id, text, met }) => `${met ? "met " : "MISS"}  ${id}: ${text}\n`).join("");
 }
 
 /** Prints the headline with the load it holds at, in every way of telling it. */
@@ -49,11 +49,6 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join("  ");
   return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
-}
-
-function verdict(id: string, met: boolean, open: ReadonlySet<string>): string {
-  if (met) return open.has(id) ? "met (was open)" : "met ";
-  return open.has(id) ? "open" : "MISS";
 }
 
 function rowOf(name: string, { ttft, completion, hitPercent, loadsPerHour, unserved }: Figures): string[] {

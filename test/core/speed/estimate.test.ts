@@ -34,6 +34,15 @@ describe("an estimate", () => {
     expect(estimate.value).toBeLessThan(12);
   });
 
+  it("believes a clean sample more than doubtful ones before it", () => {
+    const estimate = newEstimate();
+    for (let index = 0; index < 3; index += 1) learn(estimate, 5, 0.1, 0.1);
+    learn(estimate, 10, 0.1);
+    expect(estimate.value).toBeGreaterThan(8);
+    learn(estimate, 5, 0.1, 0.1);
+    expect(estimate.value).toBeGreaterThan(8);
+  });
+
   it("takes no sample that is not a positive number", () => {
     const estimate = newEstimate();
     for (const sample of [0, -1, Number.NaN, Infinity]) learn(estimate, sample, 0.1);

@@ -55,7 +55,7 @@ describe("a decode table", () => {
 
   it("answers what was seen, and the measured curve around it", () => {
     const [table, own] = [newDecodeTable(), gain()];
-    learnDecode(table, own, 2, 90);
+    learnDecode(table, own, { batch: 2, rate: 90, trust: 1 });
     expect(aloneSpeed(table, own)).toBeCloseTo((90 * 2) / 1.79, 6);
     const speeds = decodeSpeeds(table, own, aloneSpeed(table, own) ?? 0);
     expect(speedInBatch(speeds, 2)).toBe(90);
@@ -65,8 +65,8 @@ describe("a decode table", () => {
   it("learns that a host gains nothing from batches, and expects none at sizes it has not seen", () => {
     const [table, own] = [newDecodeTable(), gain()];
     for (let index = 0; index < 3; index += 1) {
-      learnDecode(table, own, 1, 100);
-      learnDecode(table, own, 2, 50);
+      learnDecode(table, own, { batch: 1, rate: 100, trust: 1 });
+      learnDecode(table, own, { batch: 2, rate: 50, trust: 1 });
     }
     expect(own.value).toBe(0);
     expect(speedInBatch(decodeSpeeds(table, own, 100), 4)).toBeCloseTo(25, 6);
@@ -77,7 +77,7 @@ describe("a decode table", () => {
     fc.assert(
       fc.property(seen, (samples) => {
         const [table, own] = [newDecodeTable(), gain()];
-        for (const [batch, speed] of samples) learnDecode(table, own, batch, speed);
+        for (const [batch, speed] of samples) learnDecode(table, own, { batch, rate: speed, trust: 1 });
         const speeds = decodeSpeeds(table, own, aloneSpeed(table, own) ?? 10);
         for (let batch = 1; batch < 50; batch += 1) {
           expect(speedInBatch(speeds, batch + 1)).toBeLessThanOrEqual(speedInBatch(speeds, batch));
